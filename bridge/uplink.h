@@ -1,0 +1,258 @@
+// Uplink: decides what goes up the Sync stream and when. Pure: events in, actions out; no gRPC, no threads, no clock.
+#ifndef MVMD_BRIDGE_UPLINK_H_
+#define MVMD_BRIDGE_UPLINK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "mvmd/twin/v1alpha1/block.pb.h"
+#include "mvmd/twin/v1alpha1/sync.pb.h"
+#include "twin/frame_group.h"
+#include "twin/interval_set.h"
+
+namespace mvmd {
+
+// One row of the outbox: a serialized Frame. `damaged`: its checksum was wrong and `frame` is empty.
+struct OutboxRow {
+  uint64_t seq = 0;
+  bool damaged = false;
+  std::string frame;
+};
+
+// The outbox as the uplink sees it. Implemented by Outbox, and by a vector in tests.
+class OutboxReader {
+ public:
+  virtual ~OutboxReader() = default;
+
+  // First and last seq that are kept; {0, 0} when there are none.
+  virtual IntervalSet::Closed Extent() const = 0;
+
+  // Reads rows of [first, last] in order until their frames exceed `bytes_max` (at least one row is read). `rows` is
+  // overwritten. Returns the last seq that was looked at: up to it, what is not in `rows` does not exist (any more).
+  virtual absl::StatusOr<uint64_t> Read(uint64_t first, uint64_t last, size_t bytes_max,
+                                        std::vector<OutboxRow>* rows) const = 0;
+
+  // Seqs in [first, last] of the rows that blocks depend on (Bindings) and of document chunks, ascending.
+  virtual absl::StatusOr<std::vector<uint64_t>> DeclarationSeqs(uint64_t first, uint64_t last) const = 0;
+};
+
+struct UplinkOptions {
+  // Of the outbox.
+  uint64_t epoch = 0;
+  std::string outbox_id;
+  std::string software_version;
+  // Rows up to this one were in the file when this process started; later ones nobody else can have sent.
+  uint64_t last_seq_at_start = 0;
+
+  absl::Duration linger = absl::Milliseconds(50);
+  size_t max_message_bytes = 256 * 1024;
+  absl::Duration stall_timeout = absl::Seconds(10);
+  absl::Duration backoff_min = absl::Milliseconds(100);
+  absl::Duration backoff_max = absl::Seconds(5);
+  // From Connect to Welcome.
+  absl::Duration connect_timeout = absl::Seconds(10);
+  int compression_level = 3;
+  // Of the jitter.
+  uint64_t seed = 1;
+};
+
+// Actions, to be carried out in order by whoever drives the core.
+struct UplinkConnect {};  // open a stream; OnConnected or OnStreamEnded follows
+// One at a time; OnWriteDone or OnStreamEnded follows. A `clock_probe` has its time already.
+struct UplinkWrite {
+  std::unique_ptr<mvmd::twin::v1alpha1::SyncRequest> request;
+};
+struct UplinkClose {  // cancel the stream; OnStreamEnded follows
+  std::string why;
+};
+// The gateway has these: delete them when convenient. Idempotent.
+struct UplinkForgetRows {
+  IntervalSet seqs;
+};
+// Rows that the gateway lacks and the outbox no longer has, or that were damaged: append a Gap row (damaged rows have
+// been told in their place and are only for the operator).
+struct UplinkRecordGap {
+  uint64_t first_seq;
+  uint64_t last_seq;
+  mvmd::twin::v1alpha1::Gap::Reason reason;
+};
+struct UplinkSendDocument {  // enqueue the twin's document again
+  std::string twin;
+};
+// The gateway knows rows of this epoch that this process numbered but never sent: the file is an old copy, or a clone
+// is at work. The outbox must start a new epoch with what is not in `applied` up to `last_seq_at_start`, plus all later
+// rows; then OnNewEpoch.
+struct UplinkStartNewEpoch {
+  IntervalSet applied;
+};
+// For the operator: the gateway refused a row for good.
+struct UplinkRowRejected {
+  uint64_t seq;
+  std::string message;
+};
+// Call OnTimer at `when` (of the `now` scale) or later; replaces the timer set before. InfiniteFuture: none.
+struct UplinkSetTimer {
+  absl::Time when;
+};
+struct UplinkLog {
+  bool warning = false;
+  std::string text;
+};
+using UplinkAction =
+    std::variant<UplinkConnect, UplinkWrite, UplinkClose, UplinkForgetRows, UplinkRecordGap, UplinkSendDocument,
+                 UplinkStartNewEpoch, UplinkRowRejected, UplinkSetTimer, UplinkLog>;
+using UplinkActions = std::vector<UplinkAction>;
+
+struct UplinkStats {
+  uint64_t messages_sent = 0;
+  uint64_t bytes_sent = 0;  // FrameGroup.data
+  uint64_t rows_sent = 0;
+  uint64_t rows_committed = 0;
+  uint64_t rows_rejected = 0;
+  uint64_t connects = 0;
+  uint64_t stalls = 0;
+  uint64_t protocol_errors = 0;
+  int64_t round_trip_ns = 0;
+  int64_t clock_offset_ns = 0;
+};
+
+//            Connect            Hello             Welcome
+//   kBackoff -------> kConnecting ---> kGreeting --------> kStreaming --- Drain ---> kDraining
+//      ^  ^               |               |                    |                        |
+//      |  +---------------+---------------+--------------------+------ OnStreamEnded ---+
+//      +------- kClosing <-- Close (stall, protocol error, time out, Drain done) -------+
+//
+// Rules:
+//  1. At most one write outstanding; the next after OnWriteDone.
+//  2. Nothing but Hello before Welcome. A row goes once a stream, and only if it is not in Welcome's applied set.
+//  3. Bytes of FrameGroup.data never exceed the credit granted.
+//  4. Declarations (Bindings, documents) of the backlog go first; then rows made since the stream opened and the newest
+//     message of the backlog (live lane); the older backlog (backfill lane) takes turns with them.
+//  5. A live message goes at once when it is full, else when its oldest row has waited for `linger`.
+//  6. Rows are forgotten on Commit, Rejected or Welcome only. A commit of what was never sent ends the stream.
+//  7. No commit for `stall_timeout` while rows are in flight ends the stream.
+//  8. Reconnects wait `backoff_min`, doubling up to `backoff_max`, each between half and the whole; a commit resets it.
+//     FENCED, PERMISSION_DENIED and the like wait `backoff_max` at once.
+//
+// Not thread-safe: one strand. `now` must not go back; it need not be the wall clock.
+class Uplink {
+ public:
+  enum class State { kBackoff, kConnecting, kGreeting, kStreaming, kDraining, kClosing, kStopped };
+
+  // `reader` is not owned and must give every row up to the last OnRowsAvailable. `wall_clock` gives nanoseconds since
+  // the Unix epoch, for clock probes only.
+  Uplink(UplinkOptions options, const OutboxReader* reader, std::function<int64_t()> wall_clock);
+
+  // Once, first.
+  UplinkActions Start(absl::Time now);
+  // Sends what is there without linger, then does nothing more than take commits; idle() tells when it is done.
+  UplinkActions Stop(absl::Time now);
+
+  // Stream.
+  UplinkActions OnConnected(absl::Time now);
+  UplinkActions OnWriteDone(absl::Time now);
+  // Any SyncResponse; dispatches on its kind.
+  UplinkActions OnResponse(absl::Time now, const mvmd::twin::v1alpha1::SyncResponse& response);
+  // Also after a failed Connect. No other event of that stream follows.
+  UplinkActions OnStreamEnded(absl::Time now, const absl::Status& status);
+
+  // Outbox: rows up to `last_seq` are durable; `bytes` is the size of those since the last call.
+  UplinkActions OnRowsAvailable(absl::Time now, uint64_t last_seq, size_t bytes);
+  UplinkActions OnNewEpoch(absl::Time now, uint64_t epoch, uint64_t last_seq);
+
+  // A report to be sent with the next free write, with a clock probe before it; replaces one that still waits.
+  UplinkActions OnReport(absl::Time now, mvmd::twin::v1alpha1::BridgeReport report);
+
+  UplinkActions OnTimer(absl::Time now);
+
+  State state() const { return state_; }
+  const UplinkStats& stats() const { return stats_; }
+  // Everything that was made available is committed.
+  bool idle() const;
+  uint64_t rows_in_flight() const { return in_flight_.Count(); }
+
+ private:
+  using SyncRequest = mvmd::twin::v1alpha1::SyncRequest;
+  using SyncResponse = mvmd::twin::v1alpha1::SyncResponse;
+  using Lane = mvmd::twin::v1alpha1::Lane;
+
+  void Enter(State state, absl::string_view why, UplinkActions* out);
+  void Connect(absl::Time now, UplinkActions* out);
+  void Close(absl::Time now, std::string why, UplinkActions* out);
+  void ProtocolError(absl::Time now, std::string what, UplinkActions* out);
+  void OnWelcome(absl::Time now, const mvmd::twin::v1alpha1::Welcome& welcome, UplinkActions* out);
+  void OnCommit(absl::Time now, const mvmd::twin::v1alpha1::Commit& commit, UplinkActions* out);
+  void OnRejected(absl::Time now, const mvmd::twin::v1alpha1::Rejected& rejected, UplinkActions* out);
+  void OnClockReply(const mvmd::twin::v1alpha1::ClockReply& reply);
+  void Settle(absl::Time now, const IntervalSet& seqs, UplinkActions* out);
+  // Writes the next message if rules allow, and sets the timer.
+  void Advance(absl::Time now, UplinkActions* out);
+  void WriteNext(absl::Time now, UplinkActions* out);
+  // Fills `group_` from `lane`'s next rows; false when there are none.
+  bool PrepareGroup(absl::Time now, UplinkActions* out);
+  void TakeRows(absl::Time now, IntervalSet* from, size_t bytes_max, Lane lane, UplinkActions* out);
+  void Write(std::unique_ptr<SyncRequest> request, UplinkActions* out);
+  void SetTimer(absl::Time now, UplinkActions* out);
+
+  const UplinkOptions options_;
+  const OutboxReader* const reader_;
+  const std::function<int64_t()> wall_clock_;
+  uint64_t epoch_;
+  uint64_t last_seq_at_start_;
+
+  State state_ = State::kBackoff;
+  bool stopping_ = false;
+  uint64_t last_seq_ = 0;  // newest row that is durable
+  IntervalSet settled_;    // applied, rejected or lost: never sent again
+  IntervalSet ever_sent_;  // by this process, in this epoch
+
+  // Of this stream.
+  IntervalSet declarations_;  // still to be sent, before all else
+  IntervalSet backfill_;      // still to be sent
+  IntervalSet live_;          // still to be sent
+  IntervalSet in_flight_;
+  bool writing_ = false;
+  uint64_t credit_bytes_ = 0;
+  size_t max_frame_bytes_ = 0;
+  bool last_was_live_ = false;
+  absl::Time stream_since_ = absl::InfinitePast();
+  absl::Time progress_at_ = absl::InfinitePast();
+  absl::Time drain_until_ = absl::InfiniteFuture();
+  // Encoded and waiting for credit or for the wire.
+  struct Prepared {
+    std::unique_ptr<SyncRequest> request;
+    IntervalSet seqs;
+  };
+  std::optional<Prepared> prepared_;
+  size_t live_waiting_bytes_ = 0;
+  absl::Time live_waiting_since_ = absl::InfiniteFuture();
+
+  std::optional<mvmd::twin::v1alpha1::BridgeReport> report_;
+  bool probe_due_ = false;
+
+  absl::Duration backoff_;
+  absl::Time next_connect_ = absl::InfinitePast();
+  absl::Time timer_ = absl::InfiniteFuture();
+  std::mt19937_64 random_;
+  FrameGroupCodec codec_;
+  std::vector<OutboxRow> rows_;
+  std::string batch_;
+  UplinkStats stats_;
+};
+
+absl::string_view UplinkStateName(Uplink::State state);
+
+}  // namespace mvmd
+
+#endif  // MVMD_BRIDGE_UPLINK_H_
