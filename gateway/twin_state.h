@@ -1,0 +1,182 @@
+// The fold: everything the gateway knows, as a function of its log.
+#ifndef MVMD_GATEWAY_TWIN_STATE_H_
+#define MVMD_GATEWAY_TWIN_STATE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "gateway/parsed_group.h"
+#include "mvmd/twin/v1alpha1/log.pb.h"
+#include "mvmd/twin/v1alpha1/sync.pb.h"
+#include "twin/document.h"
+#include "twin/interval_set.h"
+#include "twin/json.h"
+#include "twin/sample.h"
+
+namespace mvmd {
+
+// (twin, sensor), interned for the life of the process: compare by address.
+struct SensorRef {
+  std::string twin;
+  std::string sensor;
+};
+
+// A twin's definition: base or put document with the overlay merged. Immutable, shared with readers.
+struct Definition {
+  explicit Definition(const Json& document) : tree(document), form(document) {}
+  Json tree;
+  DocumentTemplate form;
+  uint64_t revision = 0;  // of the entry that made it
+};
+
+// What one entry did: what watchers are told. Immutable, shared. Built by Apply, and again from the log by Resolve.
+struct AppliedEntry {
+  struct Samples {
+    const SensorRef* sensor;
+    const DecodedBlock* block;  // kept alive by `group`
+    DecodedBlock::Run run;
+    bool backfill;
+  };
+  struct DocumentChange {
+    std::string twin;
+    std::shared_ptr<const Definition> definition;  // null: the twin was removed
+  };
+  struct Connection {
+    std::string bridge;
+    bool connected;
+  };
+  uint64_t revision = 0;
+  int64_t time_unix_ns = 0;
+  std::vector<Samples> samples;
+  std::vector<DocumentChange> documents;
+  std::vector<mvmd::twin::v1alpha1::Gap> gaps;
+  std::vector<Connection> connections;
+  std::shared_ptr<const ParsedGroup> group;
+  size_t bytes = 0;  // memory, about
+};
+
+// What the one who appended the entry wants to know.
+struct ApplyResult {
+  uint64_t revision = 0;
+  // ABORTED (reason FENCED): the session is not the bridge's newest. ABORTED (reason ETAG_MISMATCH), NOT_FOUND,
+  // ALREADY_EXISTS: the condition of a write failed. The entry changed nothing then.
+  absl::Status status;
+  // SessionOpened: what is already applied of the epoch. FramesReceived: seqs that are now applied (new, duplicate and
+  // refused ones): what may be committed to the bridge.
+  IntervalSet applied;
+  uint64_t samples_applied = 0;
+  uint64_t frames_applied = 0;
+  uint64_t frames_duplicate = 0;
+  int64_t newest_sample_unix_ns = 0;  // of this entry; 0 when it has none
+  // Frames that the fold refused, with the reason (an invalid document, a binding that is not declared, ...).
+  std::vector<std::pair<uint64_t, absl::Status>> rejected;
+  // Twins with samples but no document: ask the bridge.
+  std::vector<std::string> documents_wanted;
+  // A write: the definition's etag afterwards.
+  std::string definition_etag;
+  bool created = false;
+};
+
+// A twin as a reader sees it; render outside of the lock.
+struct TwinSnapshot {
+  std::string twin;
+  std::shared_ptr<const Definition> definition;
+  LiveView live;
+  uint64_t revision = 0;  // of its last change
+};
+
+// A bridge as the log knows it.
+struct BridgeSnapshot {
+  std::string name;
+  bool connected = false;
+  uint64_t epoch = 0;
+  uint64_t session = 0;
+  int64_t connected_since_unix_ns = 0;
+  int64_t last_commit_unix_ns = 0;
+  int64_t lag_ns = 0;
+  uint64_t samples_committed = 0;
+  uint64_t frames_committed = 0;
+  uint64_t frames_duplicate = 0;
+  uint64_t frames_rejected = 0;
+  std::string software_version;
+  std::string peer;
+  std::vector<mvmd::twin::v1alpha1::Issue> issues;
+};
+
+// State that changed since the last checkpoint, as key-value pairs; a null value deletes the key.
+struct Checkpoint {
+  uint64_t revision = 0;
+  std::vector<std::pair<std::string, std::optional<std::string>>> changes;
+};
+
+struct TwinStateLimits {
+  GroupLimits group;
+  size_t document_bytes_max = 8 << 20;
+  size_t unfinished_documents_max = 64;  // a bridge
+  size_t twins_a_bridge_max = 10000;
+  size_t issues_kept = 64;  // a bridge
+  size_t definitions_kept = 64;  // old ones, a twin
+};
+
+// Deterministic: no clock, no random, no I/O; time comes from the entry. Thread-compatible: one writer (the committer),
+// readers behind the committer's lock.
+//
+//   TwinState state(limits);
+//   state.Restore(key, value) ... ; for (record : log) state.Apply(record.revision, entry, nullptr, &applied);
+class TwinState {
+ public:
+  explicit TwinState(const TwinStateLimits& limits);
+  ~TwinState();
+  TwinState(const TwinState&) = delete;
+  TwinState& operator=(const TwinState&) = delete;
+
+  // Applies the entry at `revision`, which is applied_revision() + 1. `group` spares parsing a FramesReceived again; may
+  // be null. `applied` may be null. DATA_LOSS in the result when the entry cannot be read at all.
+  ApplyResult Apply(uint64_t revision, const mvmd::twin::v1alpha1::LogEntry& entry,
+                    std::shared_ptr<const ParsedGroup> group, std::shared_ptr<const AppliedEntry>* applied);
+
+  // What Apply told of an entry that is already applied, rebuilt from the log. Fails with DATA_LOSS when it cannot.
+  absl::StatusOr<std::shared_ptr<const AppliedEntry>> Resolve(
+      uint64_t revision, const mvmd::twin::v1alpha1::LogEntry& entry) const;
+
+  uint64_t applied_revision() const { return applied_revision_; }
+
+  // NOT_FOUND (reason TWIN_NOT_FOUND).
+  absl::StatusOr<TwinSnapshot> GetTwin(absl::string_view twin) const;
+  // What clients merged into this twin so far, or null when there is nothing.
+  const Json* OverlayOf(absl::string_view twin) const;
+  // At most `limit` twins after `after` (exclusive) that start with `prefix`, in the order of their ids.
+  std::vector<TwinSnapshot> ListTwins(absl::string_view prefix, absl::string_view after, size_t limit) const;
+  size_t twin_count() const;
+  std::vector<BridgeSnapshot> ListBridges(absl::string_view after, size_t limit, bool include_issues) const;
+  // Gaps of a sensor or of its whole twin.
+  std::vector<mvmd::twin::v1alpha1::Gap> GapsOf(absl::string_view twin, absl::string_view sensor) const;
+  // Null when the sensor was never bound.
+  const SensorRef* FindSensor(absl::string_view twin, absl::string_view sensor) const;
+  // Sessions that are open in the log; after a restart their bridges are gone.
+  std::vector<std::pair<std::string, uint64_t>> OpenSessions() const;
+
+  // Takes what changed since the last call. Restoring every key of all checkpoints gives the same state.
+  Checkpoint TakeCheckpoint();
+  absl::Status Restore(absl::string_view key, absl::string_view value);
+  // Call after the last Restore.
+  absl::Status FinishRestore(uint64_t revision);
+
+  // For tests: SHA-256 over everything, equal for equal logs.
+  std::string Fingerprint() const;
+
+ private:
+  struct Impl;
+  uint64_t applied_revision_ = 0;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mvmd
+
+#endif  // MVMD_GATEWAY_TWIN_STATE_H_
