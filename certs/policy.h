@@ -1,0 +1,83 @@
+// Who may do what.
+//
+// A YAML file; what no rule allows is denied:
+//
+//   rules:
+//     - subject: spiffe://plant.example/bridge/robots
+//       roles: [bridge]
+//       twins: ["twin-2024-*"]
+//     - subject: spiffe://plant.example/client/*        # everything below
+//       roles: [reader, operator]
+//       twins: ["*"]
+//
+// Roles: `bridge` may sync the twins, `reader` read them, `writer` write and delete them and command them, `operator`
+// see bridges and their issues (and needs no `twins`). No role contains another. `subject` is a SPIFFE URI, or one that
+// ends in
+// `/*`, which stands for every name below it. A twin is a text, or a prefix that ends in `*`.
+#ifndef MVMD_CERTS_POLICY_H_
+#define MVMD_CERTS_POLICY_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace mvmd {
+
+enum class Role { kBridge, kReader, kWriter, kOperator };
+absl::string_view RoleName(Role role);
+
+// Immutable, thread-safe, cheap to ask. A subject is a PeerIdentity's `spiffe_id`.
+//
+//   absl::StatusOr<Policy> policy = Policy::Load("/etc/mvmd/policy.yaml");
+//   if (absl::Status allowed = policy->Check(peer.spiffe_id, Role::kReader, twin); !allowed.ok()) return allowed;
+class Policy {
+ public:
+  // Denies everything.
+  Policy() = default;
+
+  // INVALID_ARGUMENT with every error of the file, `file:line: path: message`; NOT_FOUND, PERMISSION_DENIED.
+  static absl::StatusOr<Policy> Load(const std::string& path);
+  static absl::StatusOr<Policy> Parse(absl::string_view yaml, absl::string_view origin);
+
+  bool MaySync(absl::string_view subject, absl::string_view twin) const { return May(subject, Role::kBridge, twin); }
+  bool MayRead(absl::string_view subject, absl::string_view twin) const { return May(subject, Role::kReader, twin); }
+  bool MayWrite(absl::string_view subject, absl::string_view twin) const { return May(subject, Role::kWriter, twin); }
+  bool MayOperate(absl::string_view subject) const { return HasRole(subject, Role::kOperator); }
+  bool MaySyncAtAll(absl::string_view subject) const { return HasRole(subject, Role::kBridge); }
+
+  // Has the subject this role for any twin?
+  bool HasRole(absl::string_view subject, Role role) const;
+  // Fast path: true when no single twin needs to be asked for.
+  bool AllowsAllTwins(absl::string_view subject, Role role) const;
+  // For kOperator `twin` does not matter.
+  bool May(absl::string_view subject, Role role, absl::string_view twin) const;
+  // OK, or PERMISSION_DENIED (reason NOT_ALLOWED) that says which role for which twin the policy lacks.
+  absl::Status Check(absl::string_view subject, Role role, absl::string_view twin) const;
+  // Without a twin: has the subject the role at all?
+  absl::Status CheckRole(absl::string_view subject, Role role) const;
+
+  size_t rule_count() const { return rules_.size(); }
+
+ private:
+  struct Rule {
+    std::string subject;  // without the `*` of a prefix
+    bool subject_is_prefix = false;
+    unsigned roles = 0;  // bit per Role
+    bool all_twins = false;
+    std::vector<std::string> twins;          // exact
+    std::vector<std::string> twin_prefixes;  // without the `*`
+
+    bool Applies(absl::string_view subject_asked, Role role) const;
+    bool Covers(absl::string_view twin) const;
+  };
+
+  std::vector<Rule> rules_;
+};
+
+}  // namespace mvmd
+
+#endif  // MVMD_CERTS_POLICY_H_
