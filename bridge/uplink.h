@@ -80,21 +80,24 @@ struct UplinkClose {  // cancel the stream; OnStreamEnded follows
 struct UplinkForgetRows {
   IntervalSet seqs;
 };
-// Rows that the gateway lacks and the outbox no longer has, or that were damaged: append a Gap row (damaged rows have
-// been told in their place and are only for the operator).
-struct UplinkRecordGap {
-  uint64_t first_seq;
-  uint64_t last_seq;
-  mvmd::twin::v1alpha1::Gap::Reason reason;
+// For the operator: a row's checksum was wrong; a Gap has been sent in its place.
+struct UplinkRowDamaged {
+  uint64_t seq;
 };
 struct UplinkSendDocument {  // enqueue the twin's document again
   std::string twin;
 };
-// The gateway knows rows of this epoch that this process numbered but never sent: the file is an old copy, or a clone
-// is at work. The outbox must start a new epoch with what is not in `applied` up to `last_seq_at_start`, plus all later
-// rows; then OnNewEpoch.
+// Outbox and gateway do not fit together any more, for one of two reasons: the gateway has rows of this epoch that this
+// process numbered but never sent (the file is an old copy, or a clone is at work); or the gateway lacks rows (`lost`)
+// that are no longer in the outbox (it was restored from a backup). The outbox starts a new epoch: it drops `applied`,
+// declares all bindings again, records `lost` as a Gap, and numbers all other rows anew, in order; then OnNewEpoch.
 struct UplinkStartNewEpoch {
   IntervalSet applied;
+  IntervalSet lost;
+};
+// A command for the machine; answered by appending a CommandResult row.
+struct UplinkCommand {
+  mvmd::twin::v1alpha1::Command command;
 };
 // For the operator: the gateway refused a row for good.
 struct UplinkRowRejected {
@@ -110,8 +113,8 @@ struct UplinkLog {
   std::string text;
 };
 using UplinkAction =
-    std::variant<UplinkConnect, UplinkWrite, UplinkClose, UplinkForgetRows, UplinkRecordGap, UplinkSendDocument,
-                 UplinkStartNewEpoch, UplinkRowRejected, UplinkSetTimer, UplinkLog>;
+    std::variant<UplinkConnect, UplinkWrite, UplinkClose, UplinkForgetRows, UplinkRowDamaged, UplinkSendDocument,
+                 UplinkStartNewEpoch, UplinkCommand, UplinkRowRejected, UplinkSetTimer, UplinkLog>;
 using UplinkActions = std::vector<UplinkAction>;
 
 struct UplinkStats {
@@ -123,6 +126,7 @@ struct UplinkStats {
   uint64_t connects = 0;
   uint64_t stalls = 0;
   uint64_t protocol_errors = 0;
+  uint64_t new_epochs = 0;
   int64_t round_trip_ns = 0;
   int64_t clock_offset_ns = 0;
 };
@@ -140,7 +144,8 @@ struct UplinkStats {
 //  4. Declarations (Bindings, documents) of the backlog go first; then rows made since the stream opened and the newest
 //     message of the backlog (live lane); the older backlog (backfill lane) takes turns with them.
 //  5. A live message goes at once when it is full, else when its oldest row has waited for `linger`.
-//  6. Rows are forgotten on Commit, Rejected or Welcome only. A commit of what was never sent ends the stream.
+//  6. Rows are forgotten on Commit, Rejected or Welcome only. A commit of what was never sent ends the stream. What the
+//     gateway must have but has not, or has but cannot have, starts a new epoch.
 //  7. No commit for `stall_timeout` while rows are in flight ends the stream.
 //  8. Reconnects wait `backoff_min`, doubling up to `backoff_max`, each between half and the whole; a commit resets it.
 //     FENCED, PERMISSION_DENIED and the like wait `backoff_max` at once.
@@ -148,7 +153,7 @@ struct UplinkStats {
 // Not thread-safe: one strand. `now` must not go back; it need not be the wall clock.
 class Uplink {
  public:
-  enum class State { kBackoff, kConnecting, kGreeting, kStreaming, kDraining, kClosing, kStopped };
+  enum class State { kBackoff, kConnecting, kGreeting, kStreaming, kDraining, kClosing };
 
   // `reader` is not owned and must give every row up to the last OnRowsAvailable. `wall_clock` gives nanoseconds since
   // the Unix epoch, for clock probes only.
@@ -169,7 +174,7 @@ class Uplink {
 
   // Outbox: rows up to `last_seq` are durable; `bytes` is the size of those since the last call.
   UplinkActions OnRowsAvailable(absl::Time now, uint64_t last_seq, size_t bytes);
-  UplinkActions OnNewEpoch(absl::Time now, uint64_t epoch, uint64_t last_seq);
+  UplinkActions OnNewEpoch(absl::Time now, uint64_t epoch, std::string outbox_id, uint64_t last_seq);
 
   // A report to be sent with the next free write, with a clock probe before it; replaces one that still waits.
   UplinkActions OnReport(absl::Time now, mvmd::twin::v1alpha1::BridgeReport report);
@@ -188,27 +193,35 @@ class Uplink {
   using Lane = mvmd::twin::v1alpha1::Lane;
 
   void Enter(State state, absl::string_view why, UplinkActions* out);
-  void Connect(absl::Time now, UplinkActions* out);
-  void Close(absl::Time now, std::string why, UplinkActions* out);
-  void ProtocolError(absl::Time now, std::string what, UplinkActions* out);
+  void Close(std::string why, UplinkActions* out);
+  void ProtocolError(absl::string_view what, UplinkActions* out);
+  void NewEpoch(IntervalSet lost, absl::string_view why, UplinkActions* out);
   void OnWelcome(absl::Time now, const mvmd::twin::v1alpha1::Welcome& welcome, UplinkActions* out);
   void OnCommit(absl::Time now, const mvmd::twin::v1alpha1::Commit& commit, UplinkActions* out);
   void OnRejected(absl::Time now, const mvmd::twin::v1alpha1::Rejected& rejected, UplinkActions* out);
   void OnClockReply(const mvmd::twin::v1alpha1::ClockReply& reply);
   void Settle(absl::Time now, const IntervalSet& seqs, UplinkActions* out);
-  // Writes the next message if rules allow, and sets the timer.
+  // Time outs, then the next write if rules allow, then the timer. Every event ends here.
   void Advance(absl::Time now, UplinkActions* out);
+  void CheckDeadlines(absl::Time now, UplinkActions* out);
   void WriteNext(absl::Time now, UplinkActions* out);
-  // Fills `group_` from `lane`'s next rows; false when there are none.
+  // Fills `prepared_` from the lane whose turn it is; false when nothing is to be sent now.
   bool PrepareGroup(absl::Time now, UplinkActions* out);
-  void TakeRows(absl::Time now, IntervalSet* from, size_t bytes_max, Lane lane, UplinkActions* out);
+  bool LiveIsDue(absl::Time now) const;
+  // Reads rows of `from` (removing them there) and encodes them; false on an error, which ended the stream or epoch.
+  bool TakeRows(IntervalSet* from, Lane lane, UplinkActions* out);
+  // Moves all but the newest rows of `live_` to the backfill lane.
+  bool DemoteLive(UplinkActions* out);
+  // Sorts [first, last] without what is settled into declarations and lanes.
+  bool Enqueue(uint64_t first, uint64_t last, UplinkActions* out);
   void Write(std::unique_ptr<SyncRequest> request, UplinkActions* out);
-  void SetTimer(absl::Time now, UplinkActions* out);
+  void SetTimer(UplinkActions* out);
 
   const UplinkOptions options_;
   const OutboxReader* const reader_;
   const std::function<int64_t()> wall_clock_;
   uint64_t epoch_;
+  std::string outbox_id_;
   uint64_t last_seq_at_start_;
 
   State state_ = State::kBackoff;
@@ -224,18 +237,21 @@ class Uplink {
   IntervalSet in_flight_;
   bool writing_ = false;
   uint64_t credit_bytes_ = 0;
+  uint64_t window_bytes_ = 0;  // credit at Welcome
+  bool zstd_ = true;
   size_t max_frame_bytes_ = 0;
   bool last_was_live_ = false;
   absl::Time stream_since_ = absl::InfinitePast();
   absl::Time progress_at_ = absl::InfinitePast();
   absl::Time drain_until_ = absl::InfiniteFuture();
+  bool new_epoch_wanted_ = false;  // until OnNewEpoch nothing is sent
   // Encoded and waiting for credit or for the wire.
   struct Prepared {
     std::unique_ptr<SyncRequest> request;
     IntervalSet seqs;
   };
   std::optional<Prepared> prepared_;
-  size_t live_waiting_bytes_ = 0;
+  size_t live_waiting_bytes_ = 0;  // of `live_`, roughly
   absl::Time live_waiting_since_ = absl::InfiniteFuture();
 
   std::optional<mvmd::twin::v1alpha1::BridgeReport> report_;
