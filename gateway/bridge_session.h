@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "gateway/parsed_group.h"
@@ -17,6 +19,11 @@
 #include "mvmd/twin/v1alpha1/sync.pb.h"
 
 namespace mvmd {
+
+// Frames in one group; more is a protocol error. Bounds what a bomb of tiny frames costs.
+inline constexpr size_t kGroupFramesMax = 1 << 17;
+// Credit that is owed goes back after this time even when it is little.
+inline constexpr int64_t kCreditHoldNs = 1'000'000'000;
 
 struct BridgeSessionOptions {
   GroupLimits group;
@@ -35,9 +42,12 @@ struct BridgeSessionOptions {
 //  2. Welcome is sent when the session's own SessionOpened has been applied, with the applied set read then.
 //  3. A group is checked (size, credit, codec, every frame's twin against the policy) and then appended as it came;
 //     frames that are refused are listed beside it.
-//  4. Commit is sent for what ApplyResult calls applied, lingered; never for anything else.
-//  5. Credit goes back when a group has been applied, not when it was read.
+//  4. Commit is sent for what ApplyResult calls applied, and never for anything else: at once when none was sent for
+//     `commit_linger`, else when that has passed, or half of the credit waits for it.
+//  5. Credit goes back when a group has been applied, not when it was read: when half of it is owed, or after a second.
 //  6. ABORTED from the fold (fenced) ends the stream with ABORTED / FENCED.
+//  7. Rejected is sent when the refusal is in the log, before the Commit that covers the frame.
+//  8. A group that cannot be appended ends the stream with UNAVAILABLE; the bridge still has the frames.
 class BridgeSession {
  public:
   // Does the peer's policy allow this twin?
@@ -69,6 +79,10 @@ class BridgeSession {
   void OnTimer(int64_t now_unix_ns, std::vector<Action>* actions);
   // The gateway stops: tell the peer.
   void OnDrain(int64_t grace_ns, std::vector<Action>* actions);
+  // The grace is over: commits what is applied and ends with UNAVAILABLE / DRAINING.
+  void OnDrainEnd(std::vector<Action>* actions);
+  // The peer sends no more: ends with OK when what it sent is applied and committed.
+  void OnWritesDone(std::vector<Action>* actions);
   // The stream has ended, whoever ended it; appends SessionClosed when a session was open.
   void OnPeerGone(absl::string_view reason, std::vector<Action>* actions);
 
@@ -76,25 +90,52 @@ class BridgeSession {
   uint64_t session() const { return session_; }
   // The last report of the bridge; null before the first.
   const mvmd::twin::v1alpha1::BridgeReport* report() const { return report_.get(); }
+  // Bytes of FrameGroup.data that the bridge may still send.
+  uint64_t credit_left_bytes() const { return credit_left_bytes_; }
 
  private:
   enum class State { kWaitingHello, kOpening, kOpen, kClosed };
+  // An entry that was appended and not yet applied.
+  struct Pending {
+    bool opening = false;       // SessionOpened
+    uint64_t credit_bytes = 0;  // of the group
+    std::vector<std::pair<uint64_t, absl::Status>> refused;
+  };
   void Enter(State state);
   void OnHello(const mvmd::twin::v1alpha1::Hello& hello, std::vector<Action>* actions);
-  void OnFrames(const mvmd::twin::v1alpha1::FrameGroup& group, int64_t now_unix_ns, std::vector<Action>* actions);
+  void OnFrames(const mvmd::twin::v1alpha1::FrameGroup& group, std::vector<Action>* actions);
+  void OnOpened(const ApplyResult& result, int64_t now_unix_ns, std::vector<Action>* actions);
+  void OnGroupApplied(const Pending& pending, const ApplyResult& result, int64_t now_unix_ns,
+                      std::vector<Action>* actions);
+  absl::Status CheckFrame(const ParsedGroup::Frame& frame) const;
+  // OK, or what the stream ends with because an entry was not applied.
+  absl::Status EndFor(const absl::Status& status) const;
   void Fail(absl::Status status, std::vector<Action>* actions);
+  void AppendClosed(absl::string_view reason, std::vector<Action>* actions);
+  void FinishWhenIdle(std::vector<Action>* actions);
   void SendCommit(std::vector<Action>* actions);
+  void SendCredit(std::vector<Action>* actions);
+  void ArmTimer(int64_t now_unix_ns, std::vector<Action>* actions);
 
   const BridgeSessionOptions options_;
   const Authorize authorize_;
   FrameGroupCodec codec_;
   State state_ = State::kWaitingHello;
+  bool fenced_ = false;
+  bool writes_done_ = false;
+  bool closed_appended_ = false;
+  std::string gone_reason_;  // not empty: OnPeerGone was called
   uint64_t session_ = 0;
   uint64_t last_tag_ = 0;
-  uint64_t credit_left_bytes_ = 0;    // granted and not used
-  uint64_t credit_to_return_bytes_ = 0;
-  IntervalSet uncommitted_;           // applied, Commit not sent yet
-  int64_t commit_due_unix_ns_ = 0;    // 0: nothing to commit
+  std::map<uint64_t, Pending> pending_;  // by tag
+  // The window is credit_left_bytes_ + what is in pending_ + credit_owed_bytes_.
+  uint64_t credit_left_bytes_ = 0;  // granted and not used
+  uint64_t credit_owed_bytes_ = 0;  // used, applied and not granted again
+  int64_t credit_owed_since_unix_ns_ = 0;
+  IntervalSet uncommitted_;  // applied, Commit not sent yet
+  int64_t last_commit_unix_ns_ = 0;
+  int64_t timer_unix_ns_ = 0;                          // 0: not set
+  absl::flat_hash_set<std::string> documents_wanted_;  // asked for in this session
   std::unique_ptr<mvmd::twin::v1alpha1::BridgeReport> report_;
 };
 
