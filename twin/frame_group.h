@@ -22,7 +22,8 @@ class FrameGroupCodec {
   ~FrameGroupCodec();
 
   // Compresses a serialized FrameBatch; falls back to identity when that is shorter. `level` 1 to 19.
-  void Encode(absl::string_view batch, mvmd::twin::v1alpha1::Lane lane, int level, mvmd::twin::v1alpha1::FrameGroup* group);
+  void Encode(absl::string_view batch, mvmd::twin::v1alpha1::Lane lane, int level,
+              mvmd::twin::v1alpha1::FrameGroup* group);
 
   // Inflates at most `raw_bytes_max` bytes. INVALID_ARGUMENT: damaged, raw_bytes does not match, or an unknown codec;
   // RESOURCE_EXHAUSTED: larger than allowed. `batch` is overwritten.

@@ -13,7 +13,8 @@
 
 namespace mvmd {
 
-// Thread-compatible. Adjacent intervals are merged, so that a dense set costs one node.
+// Thread-compatible. O(log n) in the number of intervals, except where one result is many. Adjacent intervals are
+// merged, so that a dense set costs one node.
 class IntervalSet {
  public:
   struct Closed {
@@ -26,6 +27,7 @@ class IntervalSet {
   void Add(uint64_t first, uint64_t last);
   void Add(uint64_t number) { Add(number, number); }
   void AddAll(const IntervalSet& other);
+  // Removes [first, last]; first <= last.
   void Remove(uint64_t first, uint64_t last);
   void Clear() { intervals_.clear(); }
 
@@ -33,14 +35,15 @@ class IntervalSet {
   bool ContainsAll(uint64_t first, uint64_t last) const;
   bool empty() const { return intervals_.empty(); }
   size_t interval_count() const { return intervals_.size(); }
-  // How many numbers.
+  // How many numbers; the set of all of them counts as UINT64_MAX.
   uint64_t Count() const;
-  // Smallest number >= `from` that is not in the set.
+  // Smallest number >= `from` that is not in the set; UINT64_MAX when there is none.
   uint64_t FirstMissing(uint64_t from) const;
   // Smallest number >= `from` in the set.
   std::optional<uint64_t> FirstPresent(uint64_t from) const;
+  // Sorted, disjoint, not adjacent.
   std::vector<Closed> ToVector() const;
-  // What of [first, last] is not in the set.
+  // What of [first, last] is not in the set; first <= last.
   std::vector<Closed> Missing(uint64_t first, uint64_t last) const;
 
   void ToProto(google::protobuf::RepeatedPtrField<mvmd::twin::v1alpha1::Interval>* out) const;
