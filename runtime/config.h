@@ -7,8 +7,8 @@
 //   float, double              decimal
 //   enum                       the value's name, or without the type's prefix in lower case
 //   google.protobuf.Duration   `50ms`, `1h30m`, `2.5s`, `0`; units ns us ms s m h d; never negative
-//   message                    a mapping
-//   repeated                   a sequence; or one value, which stands for a sequence of one
+//   message                    a mapping; `{}` for one with defaults only
+//   repeated                   a sequence
 //   oneof                      at most one member of it
 // Refused: unknown and duplicate keys (a suggestion is made for a misspelt one), aliases, anchors and tags, more than
 // one document, files larger than 1 MiB. A key without a value (`linger:`) is an error too: leave the key out for the

@@ -2,6 +2,7 @@
 #ifndef MVMD_RUNTIME_LOG_H_
 #define MVMD_RUNTIME_LOG_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -9,6 +10,7 @@
 #include <type_traits>
 #include <variant>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -16,6 +18,8 @@
 #include "mvmd/twin/v1alpha1/config.pb.h"
 
 namespace mvmd {
+
+inline constexpr size_t kLogTextBytesMax = 4096;
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 enum class LogFormat { kText, kJson };
@@ -48,7 +52,7 @@ class LogValue {
 };
 
 struct LogField {
-  absl::string_view key;  // snake_case
+  absl::string_view key;  // snake_case; not `time`, `level`, `program` or `message`
   LogValue value;
 };
 
@@ -67,7 +71,26 @@ void Log(LogLevel level, absl::string_view event, std::initializer_list<LogField
 // Would a line of this level be written?
 bool LogEnabled(LogLevel level);
 
-// The same, but at most one line an `interval` for a `key` (such as "decode:" + topic); the next one that is written
+// Decides which repeats of an event are worth a line. Pure; thread-compatible.
+class LogLimiter {
+ public:
+  // True when no line of `key` was allowed in the `interval` before `monotonic_ns`; `suppressed` then gets how many
+  // were refused since the last one.
+  bool Allow(absl::string_view key, absl::Duration interval, int64_t monotonic_ns, uint64_t* suppressed);
+
+  static constexpr size_t kKeysMax = 1024;
+  size_t key_count() const { return entries_.size(); }
+
+ private:
+  struct Entry {
+    int64_t allowed_ns = 0;
+    int64_t used_ns = 0;
+    uint64_t suppressed = 0;
+  };
+  absl::flat_hash_map<std::string, Entry> entries_;
+};
+
+// Log, but at most one line an `interval` for a `key` (such as "decode:" + topic); the next one that is written
 // says how many were not (`suppressed`). At most 1024 keys are remembered; the one unused the longest is forgotten.
 // Thread-safe.
 void LogEvery(absl::Duration interval, absl::string_view key, LogLevel level, absl::string_view event,
