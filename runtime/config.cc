@@ -172,20 +172,19 @@ std::string Child(absl::string_view path, absl::string_view name) {
   return path.empty() ? std::string(name) : absl::StrCat(path, ".", name);
 }
 
-// Levenshtein distance.
+// Edits that turn one text into the other: a character more, less or different, or two neighbours swapped.
 size_t Distance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
+  for (size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
   for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   }
-  return row[b.size()];
+  return d[a.size()][b.size()];
 }
 
 std::string UnknownKey(absl::string_view key, const Descriptor& type) {
@@ -262,7 +261,9 @@ class Filler {
 
  private:
   void Wrong(const Node& node, const std::string& path, absl::string_view expected) {
-    errors_->AddAtLine(node.line, path, absl::StrCat("expected ", expected, ", got ", Shown(node)));
+    // The parser notices that a value is missing only on a later line.
+    const int line = node.kind == Node::Kind::kNothing ? errors_->LineOf(path) : node.line;
+    errors_->AddAtLine(line, path, absl::StrCat("expected ", expected, ", got ", Shown(node)));
   }
 
   void FillField(const Node& node, const std::string& path, const FieldDescriptor& field, Message* message) {
