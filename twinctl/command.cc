@@ -1,0 +1,125 @@
+#include "twinctl/command.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <utility>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "runtime/status_proto.h"
+#include "twinctl/findings.h"
+#include "twinctl/settings.h"
+
+namespace mvmd {
+namespace {
+
+namespace pb = mvmd::twin::v1alpha1;
+
+ExitCode CodeOf(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) ? ExitCode::kInvalidInput : ExitCode::kFailed;
+}
+
+void PrintError(absl::string_view command, const absl::Status& status, Console& console) {
+  console.err() << "twinctl " << command << ": " << Printable(status.message()) << "\n";
+  for (const auto& violation : FieldViolationsOf(status)) {
+    console.err() << "  " << Printable(violation.field()) << ": " << Printable(violation.description()) << "\n";
+  }
+  pb::DocumentRefused refused;
+  if (GetDetail(status, &refused)) console.err() << FindingsText(refused.result(), console);
+}
+
+}  // namespace
+
+absl::StatusOr<Connection*> CommandContext::connection() {
+  if (connection_ == nullptr) {
+    auto settings = LoadSettings(options_.config_path, ProcessEnvironment());
+    if (!settings.ok()) return settings.status();
+    auto connection = Connection::Open(*settings, absl::Seconds(options_.timeout_seconds));
+    if (!connection.ok()) return connection.status();
+    connection_ = *std::move(connection);
+  }
+  return connection_.get();
+}
+
+absl::StatusOr<std::string> ReadInput(const std::string& path) {
+  std::ifstream file;
+  if (path != "-") {
+    file.open(path, std::ios::binary);
+    if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path, ": ", std::strerror(errno)));
+  }
+  std::istream& input = path == "-" ? std::cin : file;
+  std::string text;
+  char buffer[65536];
+  while (input.read(buffer, sizeof buffer) || input.gcount() > 0) {
+    text.append(buffer, static_cast<size_t>(input.gcount()));
+    if (text.size() > kInputBytesMax) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": larger than ", kInputBytesMax, " bytes, which is the limit of a document"));
+    }
+  }
+  if (input.bad()) return absl::UnavailableError(absl::StrCat("cannot read ", path, ": is it a folder?"));
+  return text;
+}
+
+int RunTwinctl(int argc, const char* const* argv, Console& console) {
+  CLI::App app("Digital twins of the MVMD profile, from the command line.", "twinctl");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_version_flag("--version", "twinctl " MVMD_VERSION);
+  app.footer(
+      "The gateway is found through twinctl.yaml (here, or in $XDG_CONFIG_HOME/mvmd), --config, or the environment\n"
+      "(MVMD_ADDRESS, MVMD_CA, MVMD_CERT, MVMD_KEY, MVMD_SERVER_NAME). validate, canonicalize and decode need none.\n"
+      "Exit codes: 0 fine, 1 failed, 2 invalid input.");
+
+  GlobalOptions options;
+  const std::map<std::string, OutputFormat> formats = {
+      {"table", OutputFormat::kTable}, {"json", OutputFormat::kJson}, {"jsonl", OutputFormat::kJsonLines}};
+  app.add_option("-o,--output", options.output, "table, json or jsonl (default: table)")
+      ->transform(CLI::CheckedTransformer(formats).description(""))
+      ->type_name("FORMAT");
+  app.add_option("--config", options.config_path, "Settings file instead of twinctl.yaml")->type_name("FILE");
+  app.add_option("--timeout", options.timeout_seconds, "Seconds that a call to the gateway may take (default: 10)")
+      ->check(CLI::Range(0.001, 86400.0).description(""))
+      ->type_name("SECONDS");
+
+  CommandList commands;
+  AddReadCommands(&commands);
+  AddWatchCommand(&commands);
+  AddSamplesCommand(&commands);
+  AddWriteCommands(&commands);
+  AddBridgesCommand(&commands);
+  AddDocumentCommands(&commands);
+  AddDecodeCommand(&commands);
+  std::vector<std::pair<CLI::App*, Command*>> registered;
+  for (auto& command : commands) registered.emplace_back(command->Register(app), command.get());
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error, console.out(), console.err());
+    return static_cast<int>(code == 0 ? ExitCode::kFine : ExitCode::kInvalidInput);
+  }
+
+  for (const auto& [subcommand, command] : registered) {
+    if (!subcommand->parsed()) continue;
+    CommandContext context(console, options);
+    const absl::StatusOr<ExitCode> outcome = command->Run(context);
+    if (!outcome.ok()) {
+      console.out().flush();
+      PrintError(subcommand->get_name(), outcome.status(), console);
+      return static_cast<int>(CodeOf(outcome.status()));
+    }
+    if (!console.out().flush()) {
+      console.err() << "twinctl " << subcommand->get_name() << ": cannot write to standard output\n";
+      return static_cast<int>(ExitCode::kFailed);
+    }
+    return static_cast<int>(*outcome);
+  }
+  return static_cast<int>(ExitCode::kInvalidInput);
+}
+
+}  // namespace mvmd

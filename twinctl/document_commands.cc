@@ -1,0 +1,94 @@
+// validate, canonicalize: local commands on document texts.
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "twin/canonical.h"
+#include "twin/json.h"
+#include "twin/rules.h"
+#include "twinctl/command.h"
+#include "twinctl/findings.h"
+
+namespace mvmd {
+namespace {
+
+class ValidateCommand final : public Command {
+ public:
+  CLI::App* Register(CLI::App& app) override {
+    CLI::App* command = app.add_subcommand("validate", "Check a document against the rules of the profile");
+    command->add_option("FILE", file_, "Document, or - for standard input")->required();
+    command->add_flag("--strict", strict_, "Strict mode: most warnings are errors");
+    return command;
+  }
+
+  absl::StatusOr<ExitCode> Run(CommandContext& context) override {
+    const absl::StatusOr<std::string> text = ReadInput(file_);
+    if (!text.ok()) return text.status();
+    const RuleResult result = ValidateText(*text, strict_);
+    switch (context.output()) {
+      case OutputFormat::kTable:
+        context.out() << file_ << ": "
+                      << (result.valid ? context.console().Paint(Colour::kGreen, "valid")
+                                       : context.console().Paint(Colour::kRed, "invalid"))
+                      << (strict_ ? " (strict), " : ", ") << result.errors.size() << " errors, "
+                      << result.warnings.size() << " warnings\n"
+                      << FindingsText(result, context.console());
+        break;
+      case OutputFormat::kJson:
+        context.out() << PrettyJson(ResultToJson(result)) << "\n";
+        break;
+      case OutputFormat::kJsonLines:
+        context.out() << CompactJson(ResultToJson(result)) << "\n";
+        break;
+    }
+    return result.valid ? ExitCode::kFine : ExitCode::kInvalidInput;
+  }
+
+ private:
+  std::string file_;
+  bool strict_ = false;
+};
+
+class CanonicalizeCommand final : public Command {
+ public:
+  CLI::App* Register(CLI::App& app) override {
+    CLI::App* command = app.add_subcommand("canonicalize", "Print the canonical bytes (C1, RFC 8785) of a document");
+    command->add_option("FILE", file_, "JSON text, or - for standard input")->required();
+    command->add_flag("--digest", digest_, "Print the SHA-256 of the bytes, in hex, instead");
+    return command;
+  }
+
+  absl::StatusOr<ExitCode> Run(CommandContext& context) override {
+    const absl::StatusOr<std::string> text = ReadInput(file_);
+    if (!text.ok()) return text.status();
+    const JsonParseResult parsed = ParseIJson(*text);
+    if (!parsed.ok) {
+      std::string message = absl::StrCat(file_, ": is no I-JSON (RFC 7493), so it has no canonical form");
+      for (const JsonProblem& problem : parsed.problems) {
+        context.console().err() << Printable(file_) << ":" << problem.line << ":" << problem.column << ": "
+                                << Printable(problem.message) << " [" << problem.rule << "]\n";
+      }
+      return absl::InvalidArgumentError(message);
+    }
+    const std::string canonical = Canonicalize(parsed.value);
+    if (digest_) {
+      context.out() << Sha256Hex(canonical) << "\n";
+    } else {
+      context.out() << canonical;
+    }
+    return ExitCode::kFine;
+  }
+
+ private:
+  std::string file_;
+  bool digest_ = false;
+};
+
+}  // namespace
+
+void AddDocumentCommands(CommandList* commands) {
+  commands->push_back(std::make_unique<ValidateCommand>());
+  commands->push_back(std::make_unique<CanonicalizeCommand>());
+}
+
+}  // namespace mvmd

@@ -1,0 +1,69 @@
+#include "twinctl/sample_text.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/strip.h"
+#include "twin/time.h"
+#include "twinctl/console.h"
+
+namespace mvmd {
+
+namespace pb = mvmd::twin::v1alpha1;
+
+std::string TimeText(const google::protobuf::Timestamp& time) {
+  return FormatTimestamp(time.seconds() * 1'000'000'000 + time.nanos());
+}
+
+Json SampleValueJson(const pb::Sample& sample) {
+  switch (sample.value_case()) {
+    case pb::Sample::kNumber:
+      return Json::Number(sample.number());
+    case pb::Sample::kText:
+      return Json::String(sample.text());
+    case pb::Sample::kBoolean:
+      return Json::Bool(sample.boolean());
+    case pb::Sample::VALUE_NOT_SET:
+      break;
+  }
+  return Json();
+}
+
+std::string SampleValueText(const pb::Sample& sample) {
+  return sample.has_text() ? sample.text() : CompactJson(SampleValueJson(sample));
+}
+
+absl::string_view QualityText(const pb::Sample& sample) {
+  switch (sample.quality()) {
+    case pb::QUALITY_UNCERTAIN:
+      return "uncertain";
+    case pb::QUALITY_BAD:
+      return "bad";
+    default:
+      return "good";
+  }
+}
+
+Json SampleJson(absl::string_view twin, absl::string_view sensor, const pb::Sample& sample) {
+  Json row = Json::Object();
+  row.Set("twin", Json::String(twin));
+  row.Set("sensor", Json::String(sensor));
+  row.Set("timestamp", Json::String(TimeText(sample.time())));
+  row.Set("value", SampleValueJson(sample));
+  if (const absl::string_view quality = QualityText(sample); quality != "good") {
+    row.Set("quality", Json::String(quality));
+  }
+  return row;
+}
+
+Json GapJson(absl::string_view twin, absl::string_view sensor, const pb::Gap& gap) {
+  Json row = Json::Object();
+  row.Set("twin", Json::String(twin));
+  if (!sensor.empty()) row.Set("sensor", Json::String(sensor));
+  const absl::string_view reason = absl::StripPrefix(pb::Gap::Reason_Name(gap.reason()), "REASON_");
+  row.Set("reason", Json::String(reason));
+  if (gap.count() != 0) row.Set("count", Json::Number(static_cast<double>(gap.count())));
+  if (gap.start_time_unix_ns() != 0) row.Set("startTime", Json::String(FormatTimestamp(gap.start_time_unix_ns())));
+  if (gap.end_time_unix_ns() != 0) row.Set("endTime", Json::String(FormatTimestamp(gap.end_time_unix_ns())));
+  return row;
+}
+
+}  // namespace mvmd
