@@ -14,6 +14,7 @@
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/security/tls_certificate_provider.h"
+#include "grpcpp/server_builder.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "mvmd/twin/v1alpha1/config.pb.h"
 #include "runtime/clock.h"
@@ -69,9 +70,14 @@ std::shared_ptr<grpc::ChannelCredentials> MakeChannelCredentials(std::shared_ptr
                                                                  const std::string& server_name,
                                                                  CredentialsOptions options = {});
 
-// What every channel of ours has: its own connection (local subchannel pool), reconnects between 100 ms and 2 s, no
-// message compression by gRPC, keepalive every 20 s also without calls, no retries by gRPC, 16 MiB messages.
-grpc::ChannelArguments DefaultChannelArgs();
+// What every channel of ours has: its own connection (local subchannel pool), reconnects after 100 ms to 2 s, at most
+// `connect_timeout` for one attempt, no decompression by gRPC (our frames are compressed already), keepalive every 20 s
+// also without calls, no retries by gRPC, messages up to 16 MiB.
+grpc::ChannelArguments DefaultChannelArgs(absl::Duration connect_timeout = absl::Seconds(3));
+
+// The same for the gateway, made to fit: it takes the pings of such channels, ends a handshake after 10 s, and does not
+// share its port.
+void SetDefaultServerArgs(grpc::ServerBuilder* builder);
 
 }  // namespace mvmd
 

@@ -24,6 +24,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "mvmd/twin/v1alpha1/config.pb.h"
+#include "runtime/config.h"
 
 namespace mvmd {
 
@@ -39,7 +41,7 @@ class Policy {
   // Denies everything.
   Policy() = default;
 
-  // INVALID_ARGUMENT with every error of the file, `file:line: path: message`; NOT_FOUND, PERMISSION_DENIED.
+  // INVALID_ARGUMENT with every error of the file, `file:line: path: message`, or why it cannot be read.
   static absl::StatusOr<Policy> Load(const std::string& path);
   static absl::StatusOr<Policy> Parse(absl::string_view yaml, absl::string_view origin);
 
@@ -74,6 +76,10 @@ class Policy {
     bool Applies(absl::string_view subject_asked, Role role) const;
     bool Covers(absl::string_view twin) const;
   };
+
+  // `errors` has those of form already.
+  static absl::StatusOr<Policy> FromFile(const mvmd::twin::v1alpha1::AccessPolicy& file, ConfigErrors* errors);
+  static Rule MakeRule(const mvmd::twin::v1alpha1::AccessRule& file, const std::string& path, ConfigErrors* errors);
 
   std::vector<Rule> rules_;
 };

@@ -1,0 +1,198 @@
+#include "certs/tls_files.h"
+
+#include <fcntl.h>
+#include <openssl/x509v3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "certs/peer_trust.h"
+#include "certs/x509.h"
+#include "runtime/config.h"
+
+namespace mvmd {
+namespace {
+
+constexpr absl::Duration kExpiryWarning = absl::Hours(72);
+
+std::string Utc(absl::Time time) { return absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", time, absl::UTCTimeZone()); }
+
+absl::Status At(const std::string& path, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
+}
+
+struct OwnedFd {
+  int fd;
+  ~OwnedFd() {
+    if (fd >= 0) close(fd);
+  }
+};
+
+// `what` for messages. A secret must be its owner's alone.
+absl::StatusOr<std::string> ReadTlsFile(const std::string& path, absl::string_view what, bool is_secret) {
+  // O_NONBLOCK: a FIFO must not hang the start.
+  const OwnedFd file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  struct stat info {};
+  if (file.fd < 0 || fstat(file.fd, &info) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat(path, ": expected ", what, ", got"));
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": expected ", what, ", got no regular file"));
+  }
+  if (is_secret && (info.st_mode & 077) != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("%s: expected a file that only its owner may read, got mode %04o; run chmod 600 %s", path,
+                        info.st_mode & 07777, path));
+  }
+  std::string text;
+  char buffer[16384];
+  ssize_t n = 0;
+  while (text.size() <= kTlsFileBytesMax && (n = read(file.fd, buffer, sizeof buffer)) > 0) {
+    text.append(buffer, static_cast<size_t>(n));
+  }
+  if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": expected ", what, ", got"));
+  if (text.size() > kTlsFileBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": expected at most ", kTlsFileBytesMax, " bytes, got more"));
+  }
+  return text;
+}
+
+absl::Status Missing(absl::string_view field, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(field, ": expected the file of ", what, ", got nothing"));
+}
+
+struct StoreDeleter {
+  void operator()(X509_STORE* store) const { X509_STORE_free(store); }
+  void operator()(X509_STORE_CTX* context) const { X509_STORE_CTX_free(context); }
+  // The certificates are owned elsewhere.
+  void operator()(STACK_OF(X509) * stack) const { sk_X509_free(stack); }
+};
+
+// Empty when the chain leads to a root, else OpenSSL's reason.
+std::string ChainError(const std::vector<CertificatePtr>& roots, const std::vector<CertificatePtr>& chain) {
+  const std::unique_ptr<X509_STORE, StoreDeleter> store(X509_STORE_new());
+  for (const CertificatePtr& root : roots) X509_STORE_add_cert(store.get(), root.get());
+  const std::unique_ptr<STACK_OF(X509), StoreDeleter> untrusted(sk_X509_new_null());
+  for (size_t i = 1; i < chain.size(); ++i) sk_X509_push(untrusted.get(), chain[i].get());
+  const std::unique_ptr<X509_STORE_CTX, StoreDeleter> context(X509_STORE_CTX_new());
+  X509_STORE_CTX_init(context.get(), store.get(), chain.front().get(), untrusted.get());
+  // Dates are checked apart, with the time that was given.
+  X509_STORE_CTX_set_flags(context.get(), X509_V_FLAG_NO_CHECK_TIME);
+  const bool fine = X509_verify_cert(context.get()) == 1;
+  const int error = X509_STORE_CTX_get_error(context.get());
+  TakeOpenSslError();
+  return fine ? "" : X509_verify_cert_error_string(error);
+}
+
+absl::Status CheckDates(const std::string& path, const X509* leaf, absl::Time now) {
+  const absl::Time begin = NotBeforeOf(leaf);
+  const absl::Time end = NotAfterOf(leaf);
+  if (now >= begin && now <= end) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(path, ": expected a certificate that is valid at ", Utc(now),
+                                                 ", got one from ", Utc(begin), " to ", Utc(end),
+                                                 now < begin ? "; check the clock" : "; renew it"));
+}
+
+// Certificate and key: loaded, and one pair.
+absl::Status LoadPair(const mvmd::twin::v1alpha1::TlsFiles& files, absl::Time now,
+                      const std::vector<CertificatePtr>& roots, TlsMaterial* material) {
+  absl::StatusOr<std::string> certificate = ReadTlsFile(files.certificate_file(), "a certificate", false);
+  if (!certificate.ok()) return certificate.status();
+  const absl::StatusOr<std::vector<CertificatePtr>> chain = ReadCertificates(*certificate);
+  if (!chain.ok()) return At(files.certificate_file(), chain.status());
+  X509* const leaf = chain->front().get();
+
+  absl::StatusOr<std::string> key_text = ReadTlsFile(files.key_file(), "a private key", true);
+  if (!key_text.ok()) return key_text.status();
+  const absl::StatusOr<KeyPtr> key = ReadPrivateKey(*key_text);
+  if (!key.ok()) return At(files.key_file(), key.status());
+  if (X509_check_private_key(leaf, key->get()) != 1) {
+    TakeOpenSslError();
+    return absl::InvalidArgumentError(absl::StrCat(files.key_file(), ": expected the key of ", files.certificate_file(),
+                                                   " (", SubjectOf(leaf),
+                                                   "), got the key of another; is the leaf the first in the file?"));
+  }
+  if (absl::Status dates = CheckDates(files.certificate_file(), leaf, now); !dates.ok()) return dates;
+
+  material->not_after = NotAfterOf(leaf);
+  if (material->not_after - now < kExpiryWarning) {
+    material->warnings.push_back(
+        absl::StrCat(files.certificate_file(), ": expires at ", Utc(material->not_after), "; renew it"));
+  }
+  if (const std::string error = ChainError(roots, *chain); !error.empty()) {
+    material->warnings.push_back(absl::StrCat(files.certificate_file(), ": does not lead to a root of ",
+                                              files.ca_file(), " (", error,
+                                              "); peers with the same roots will refuse it"));
+  }
+  material->certificate_pem = *std::move(certificate);
+  material->key_pem = *std::move(key_text);
+  return absl::OkStatus();
+}
+
+absl::Status LoadCrl(const mvmd::twin::v1alpha1::TlsFiles& files, absl::Time now, TlsMaterial* material) {
+  absl::StatusOr<std::string> crl = ReadTlsFile(files.crl_file(), "a certificate revocation list", false);
+  if (!crl.ok()) return crl.status();
+  const absl::StatusOr<std::vector<CrlPtr>> lists = ReadCrls(*crl);
+  if (!lists.ok()) return At(files.crl_file(), lists.status());
+  if (const auto trust = PeerTrust::Make(material->ca_pem, *crl); !trust.ok())
+    return At(files.crl_file(), trust.status());
+  for (const CrlPtr& list : *lists) {
+    if (now < ThisUpdateOf(list.get()) || now >= NextUpdateOf(list.get())) {
+      material->warnings.push_back(absl::StrCat(files.crl_file(), ": is out of date, valid from ",
+                                                Utc(ThisUpdateOf(list.get())), " to ", Utc(NextUpdateOf(list.get())),
+                                                "; every peer of its issuer is refused until it is renewed"));
+    }
+  }
+  material->crl_pem = *std::move(crl);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<TlsMaterial> LoadTlsFiles(const mvmd::twin::v1alpha1::TlsFiles& files, absl::Time now,
+                                         TlsIdentity identity) {
+  TlsMaterial material;
+  if (files.ca_file().empty()) return Missing("ca_file", "the roots");
+  absl::StatusOr<std::string> ca = ReadTlsFile(files.ca_file(), "the roots", false);
+  if (!ca.ok()) return ca.status();
+  const absl::StatusOr<std::vector<CertificatePtr>> roots = ReadCertificates(*ca);
+  if (!roots.ok()) return At(files.ca_file(), roots.status());
+  for (const CertificatePtr& root : *roots) {
+    if (X509_check_ca(root.get()) == 0) {
+      material.warnings.push_back(
+          absl::StrCat(files.ca_file(), ": ", SubjectOf(root.get()), " is not a CA's certificate"));
+    }
+    if (now > NotAfterOf(root.get())) {
+      material.warnings.push_back(
+          absl::StrCat(files.ca_file(), ": ", SubjectOf(root.get()), " has expired at ", Utc(NotAfterOf(root.get()))));
+    }
+  }
+  material.ca_pem = *std::move(ca);
+
+  if (identity == TlsIdentity::kRequired || !files.certificate_file().empty() || !files.key_file().empty()) {
+    if (files.certificate_file().empty()) return Missing("certificate_file", "the certificate");
+    if (files.key_file().empty()) return Missing("key_file", "the certificate's private key");
+    if (absl::Status pair = LoadPair(files, now, *roots, &material); !pair.ok()) return pair;
+  }
+  if (!files.crl_file().empty()) {
+    if (absl::Status crl = LoadCrl(files, now, &material); !crl.ok()) return crl;
+  }
+  return material;
+}
+
+mvmd::twin::v1alpha1::TlsFiles ResolveTlsFiles(absl::string_view config_path,
+                                               const mvmd::twin::v1alpha1::TlsFiles& files) {
+  mvmd::twin::v1alpha1::TlsFiles resolved;
+  resolved.set_ca_file(ResolvePath(config_path, files.ca_file()));
+  resolved.set_certificate_file(ResolvePath(config_path, files.certificate_file()));
+  resolved.set_key_file(ResolvePath(config_path, files.key_file()));
+  resolved.set_crl_file(ResolvePath(config_path, files.crl_file()));
+  return resolved;
+}
+
+}  // namespace mvmd
