@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "mvmd/twin/v1alpha1/twin.pb.h"
@@ -20,10 +21,23 @@ absl::StatusOr<std::string> TwinIdOf(const Json& document);
 // Ids of the sensors, in the document's order; elements without a text `id` are passed over.
 std::vector<std::string> SensorIdsOf(const Json& document);
 
-// RFC 7396 merge of `patch` into `target`, except that under the root's `sensors` an array of objects merges element by
-// element by `id`: a known id is merged, a new one is appended, `"x": null` members delete as everywhere. See docs/protocol.md,
-// "Overlay". Deterministic.
+// RFC 7396 merge of `patch` into `target`, with two differences:
+// - Where the root's `sensors` is an array of objects that all have a text `id`, in the patch, its elements merge one
+// by one: one
+//   whose id the target has is merged into it (the first with that id), another one is appended; a target of another
+//   shape counts as an empty array. The order of the target is kept. No patch takes one sensor away: that is a new
+//   document (PutTwin).
+// - A `patch` that is an array is a series of patches, merged one after the other: ComposeOverlay makes these.
+// Deterministic. The depth of both is bounded by their reader.
 Json MergePatch(const Json& target, const Json& patch);
+
+// One overlay for two patches: MergePatch(MergePatch(d, overlay), patch) equals MergePatch(d, ComposeOverlay(overlay,
+// patch)) for every d. `overlay` is a patch or an earlier result; Json::Object() is the empty one. Nulls are kept. The
+// result is a patch or, where an object has to replace what was there instead of being merged into it, which no patch
+// can say, an array of two: what to clear, then what to merge. Its size is bounded by what the patches name, however
+// many came. Such an array is one level deeper than its patches: read it back with kOverlayDepthMax.
+Json ComposeOverlay(const Json& overlay, const Json& patch);
+inline constexpr int kOverlayDepthMax = kJsonDepthMax + 1;
 
 // What the gateway knows of a sensor now.
 struct LiveSensor {
@@ -32,8 +46,9 @@ struct LiveSensor {
   int64_t time_unix_ns = 0;
 };
 
-// Live values laid over a definition when it is served. Values only: nothing is added except the members named here, and
-// only to sensors that the definition has.
+// Live values laid over a definition when it is served. Values only: nothing is added except the members named here,
+// and only to sensors that the definition has: the first one with the id, when there are several. Both members of such
+// a sensor are set together; those of `synchronization` only when it is an object. Times are written as timestamps.
 struct LiveView {
   // In any order; the last one of a sensor wins.
   std::vector<LiveSensor> sensors;
@@ -56,6 +71,8 @@ class DocumentTemplate {
 
   // C1 bytes. Equal to Canonicalize(ApplyLive(definition, live)).
   std::string Render(const LiveView& live) const;
+  // The same, appended: a caller that renders often keeps its buffer.
+  void AppendTo(const LiveView& live, std::string* out) const;
 
   // C1 of the definition alone.
   const std::string& definition() const { return definition_; }
@@ -63,25 +80,42 @@ class DocumentTemplate {
   const std::string& definition_etag() const { return definition_etag_; }
 
  private:
-  struct Hole {
-    size_t offset;           // in `text_`, where the rendered member goes
-    int kind;                // what goes there, see document.cc
-    int sensor = -1;         // index into sensor_ids_
-    bool comma_before = false;
-    bool comma_after = false;
-    std::string original;    // `"name":value` of the definition, used when the live view has nothing; may be empty
+  friend class DocumentTemplateBuilder;
+
+  enum class Slot { kCurrentValue, kTimestamp, kLastSynced, kConnectionStatus, kLatency, kDateModified };
+  // How a live member joins its neighbours.
+  enum class Join {
+    kReplace,      // the definition has the member: only its value is cut out
+    kCommaBefore,  // new, after another member of the definition
+    kCommaAfter,   // new, before all members of the definition
+    kAlone,        // new, in an object that has no member
   };
+  struct Hole {
+    size_t begin;  // in definition_: the value to replace, or where to insert
+    size_t end;
+    Slot slot;
+    Join join;
+    size_t sensor = 0;  // for the slots of a sensor
+  };
+
+  static absl::string_view NameOf(Slot slot);
+  static bool HasValue(Slot slot, const LiveSensor* sensor, const LiveView& live);
+  // Needs HasValue.
+  static void AppendValue(Slot slot, const LiveSensor* sensor, const LiveView& live, std::string* out);
+  void AppendHole(const Hole& hole, const LiveSensor* sensor, const LiveView& live, std::string* out) const;
+
   std::string definition_;
   std::string definition_etag_;
-  std::string text_;
-  std::vector<Hole> holes_;
-  std::vector<std::string> sensor_ids_;
+  std::vector<Hole> holes_;  // by position
+  absl::flat_hash_map<std::string, size_t> sensors_;
 };
 
 // The same as a tree operation: the definition of what DocumentTemplate::Render must print.
 Json ApplyLive(const Json& definition, const LiveView& live);
 
-// Typed view, best effort: members of another type than the profile's are left out.
+// Typed view, best effort: members of another type than the profile's are left out, and values deeper than
+// kTypedValueDepthMax where any value may stand, so that readers of the message do not hit their recursion limit.
+inline constexpr int kTypedValueDepthMax = 16;
 void ToTypedView(const Json& document, mvmd::twin::v1alpha1::Twin* view);
 
 }  // namespace mvmd

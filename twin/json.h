@@ -4,7 +4,7 @@
 #define MVMD_TWIN_JSON_H_
 
 #include <cstddef>
-#include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,11 +24,18 @@ class Json {
   enum class Type { kNull, kBool, kNumber, kString, kArray, kObject };
   using Member = std::pair<std::string, Json>;
 
-  Json() = default;  // null
+  Json() noexcept {}  // null
+  Json(const Json& other);
+  Json(Json&& other) noexcept;
+  Json& operator=(const Json& other);
+  Json& operator=(Json&& other) noexcept;
+  ~Json() { Clear(); }
   static Json Bool(bool value);
   // `value` must be finite.
   static Json Number(double value);
   static Json String(absl::string_view value);
+  static Json String(std::string&& value);
+  static Json String(const char* value) { return String(absl::string_view(value)); }
   static Json Array();
   static Json Object();
 
@@ -40,7 +47,7 @@ class Json {
   bool is_array() const { return type_ == Type::kArray; }
   bool is_object() const { return type_ == Type::kObject; }
 
-  // Each needs a value of its type.
+  // Each needs a value of its type: anything else is undefined.
   bool boolean() const { return number_ != 0; }
   double number() const { return number_; }
   const std::string& string() const { return string_; }
@@ -64,39 +71,81 @@ class Json {
   friend bool operator!=(const Json& a, const Json& b) { return !(a == b); }
 
  private:
+  void Clear() noexcept;
+  // Takes the value of `other`; this must be null.
+  void Steal(Json&& other) noexcept;
+
   Type type_ = Type::kNull;
-  double number_ = 0;
-  std::string string_;
-  std::vector<Json> elements_;
-  std::vector<Member> members_;
+  union {
+    double number_ = 0;  // kBool too: 0 or 1
+    std::string string_;
+    std::vector<Json> elements_;
+    std::vector<Member> members_;
+  };
 };
 
 // Something that makes a text not I-JSON, as the rules DOC-01 to DOC-07 of docs/validation.md name it.
 struct JsonProblem {
-  std::string rule;     // "DOC-02"
-  std::string pointer;  // RFC 6901
-  size_t line = 0;      // from 1
-  size_t column = 0;    // from 1, in bytes
-  std::string message;  // what was expected and what came
+  std::string rule;      // "DOC-02"
+  std::string pointer;   // RFC 6901
+  size_t line = 0;       // from 1
+  size_t column = 0;     // from 1, in bytes
+  std::string message;   // what was expected and what came
+  std::string property;  // the pointer as MVMD's validator writes it
 };
 
 struct JsonParseResult {
   // The tree; null value when `problems` has an error that ends validation (all but DOC-05).
   Json value;
   bool ok = false;  // no problem but DOC-05
+  // In the order of the text; the same member may occur more than once.
   std::vector<JsonProblem> problems;
+  // The text was read to its end, so that its root is known even where `value` is not kept.
+  bool well_formed = false;
+  Json::Type root_type = Json::Type::kNull;
+  // There were more problems than fit into kJsonProblemBytesMax.
+  bool problems_truncated = false;
 };
 
-// Reads one I-JSON text and reports every problem that can still be told. Depth is limited to 128, size by the caller.
-JsonParseResult ParseIJson(absl::string_view text);
+inline constexpr int kJsonDepthMax = 128;
+// What one result keeps of problems: their paths and messages. A hostile text has a problem every few bytes, each with
+// a path as long as the text.
+inline constexpr size_t kJsonProblemBytesMax = size_t{16} << 20;
+
+// Reads one I-JSON text and reports every problem that can still be told: DOC-02 to DOC-05 do not end the reading,
+// DOC-01 and DOC-07 do. Size is limited by the caller. DOC-06 is not told here: any value may be a text's root.
+JsonParseResult ParseIJson(absl::string_view text, int depth_max = kJsonDepthMax);
 
 // The same as a status: INVALID_ARGUMENT with the first problem's line, column and message.
-absl::StatusOr<Json> ParseJson(absl::string_view text);
+absl::StatusOr<Json> ParseJson(absl::string_view text, int depth_max = kJsonDepthMax);
 
 // RFC 6901. Null when nothing is there or the pointer is malformed.
 const Json* FindPointer(const Json& root, absl::string_view pointer);
 // Appends one reference token, escaped.
 void AppendPointerToken(std::string* pointer, absl::string_view token);
+
+inline Json::Json(Json&& other) noexcept { Steal(std::move(other)); }
+
+inline void Json::Steal(Json&& other) noexcept {
+  switch (other.type_) {
+    case Type::kNull:
+      return;
+    case Type::kBool:
+    case Type::kNumber:
+      number_ = other.number_;
+      break;
+    case Type::kString:
+      new (&string_) std::string(std::move(other.string_));
+      break;
+    case Type::kArray:
+      new (&elements_) std::vector<Json>(std::move(other.elements_));
+      break;
+    case Type::kObject:
+      new (&members_) std::vector<Member>(std::move(other.members_));
+      break;
+  }
+  type_ = other.type_;
+}
 
 }  // namespace mvmd
 

@@ -37,6 +37,8 @@ struct RuleFinding {
 struct RuleResult {
   bool valid = false;  // no errors
   bool strict = false;
+  // Findings beyond 32 MiB of paths were counted into `valid` but not kept; only hostile documents have so many.
+  bool truncated = false;
   std::vector<RuleFinding> errors;
   std::vector<RuleFinding> warnings;
 };
