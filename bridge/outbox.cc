@@ -1,0 +1,749 @@
+// The file (PRAGMA user_version = 1):
+//
+//   meta       key TEXT PRIMARY KEY, value BLOB     `epoch` (decimal), `outbox_id` (16 bytes), and settings
+//   rows       seq INTEGER PRIMARY KEY, kind INTEGER, crc INTEGER, frame BLOB
+//              crc = CRC-32C of seq (8 bytes, little-endian), kind (1 byte) and frame
+//   bindings   id INTEGER PRIMARY KEY, twin TEXT, sensor TEXT          of this epoch
+//   documents  twin TEXT PRIMARY KEY, sha256 BLOB                      last one enqueued in this epoch
+//   receipts   id INTEGER PRIMARY KEY, data BLOB                       packet ids and digests, see redelivery.h
+//
+// Everything that must change together changes in one transaction with the rows.
+#include "bridge/outbox.h"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <optional>
+
+#include "absl/base/internal/endian.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "bridge/crc32c.h"
+
+namespace mvmd {
+namespace {
+
+namespace pb = mvmd::twin::v1alpha1;
+
+constexpr int kSchemaVersion = 1;
+// Deleted along with a commit, so that no commit is held up by the past.
+constexpr uint64_t kDeleteRowsPerCommit = 256;
+constexpr uint64_t kDeleteRowsWhenIdle = 2048;
+constexpr int kBindingsPerFrame = 1000;
+// A larger file is not checked page by page at start.
+constexpr int64_t kQuickCheckBytesMax = int64_t{64} << 20;
+
+constexpr char kSchema[] = R"sql(
+  CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE rows(seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, crc INTEGER NOT NULL, frame BLOB NOT NULL);
+  CREATE INDEX declarations ON rows(seq) WHERE kind IN (2, 3);
+  CREATE TABLE bindings(id INTEGER PRIMARY KEY, twin TEXT NOT NULL, sensor TEXT NOT NULL);
+  CREATE TABLE documents(twin TEXT PRIMARY KEY, sha256 BLOB NOT NULL) WITHOUT ROWID;
+  CREATE TABLE receipts(id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+)sql";
+
+uint32_t RowCrc(uint64_t seq, int kind, absl::string_view frame) {
+  char head[9];
+  absl::little_endian::Store64(head, seq);
+  head[8] = static_cast<char>(kind);
+  return Crc32c(frame, Crc32c(absl::string_view(head, sizeof(head))));
+}
+
+bool IsDeclaration(RowKind kind) { return kind == RowKind::kBindings || kind == RowKind::kDocumentChunk; }
+
+std::string RandomBytes(size_t count) {
+  std::string bytes(count, '\0');
+  size_t done = 0;
+  while (done < count) {
+    const ssize_t got = getrandom(bytes.data() + done, count - done, 0);
+    if (got > 0) done += static_cast<size_t>(got);
+  }
+  return bytes;
+}
+
+pb::Gap LostGap(const IntervalSet& lost) {
+  pb::Gap gap;
+  gap.set_reason(pb::Gap::REASON_OUTBOX_LOST);
+  if (!lost.empty()) {
+    const std::vector<IntervalSet::Closed> intervals = lost.ToVector();
+    gap.set_first_seq(intervals.front().first);
+    gap.set_last_seq(intervals.back().last);
+  }
+  return gap;
+}
+
+}  // namespace
+
+void OutboxBatch::Clear() {
+  rows.clear();
+  bindings.clear();
+  documents.clear();
+  receipts.clear();
+  settings.clear();
+}
+
+// A connection with its prepared statements. One thread.
+class Outbox::Database {
+ public:
+  ~Database() {
+    for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+    sqlite3_close_v2(handle_);
+  }
+
+  absl::Status Open(const std::string& path, int flags) {
+    const int rc = sqlite3_open_v2(path.c_str(), &handle_, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+    if (rc != SQLITE_OK) return Error(rc, "open");
+    sqlite3_extended_result_codes(handle_, 1);
+    return absl::OkStatus();
+  }
+
+  absl::Status Exec(const char* sql) {
+    const int rc = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);
+    return rc == SQLITE_OK ? absl::OkStatus() : Error(rc, sql);
+  }
+
+  // Null and the error in `status`. `sql` is a literal: statements are kept by its address.
+  sqlite3_stmt* Prepare(const char* sql, absl::Status* status) {
+    sqlite3_stmt*& statement = statements_[sql];
+    if (statement == nullptr) {
+      const int rc = sqlite3_prepare_v3(handle_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+      if (rc != SQLITE_OK) {
+        *status = Error(rc, sql);
+        return nullptr;
+      }
+    }
+    return statement;
+  }
+
+  // The code says what to do, see Outbox::Commit.
+  absl::Status Error(int rc, absl::string_view what) const {
+    const int primary = rc & 0xFF;
+    const std::string message =
+        absl::StrCat("outbox: ", what.substr(0, 40), ": ", handle_ != nullptr ? sqlite3_errmsg(handle_) : "",
+                     " (SQLite code ", rc, ", errno ", handle_ != nullptr ? sqlite3_system_errno(handle_) : 0, ")");
+    if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED) return absl::UnavailableError(message);
+    const bool no_space = primary == SQLITE_FULL ||
+                          (rc == SQLITE_IOERR_WRITE && handle_ != nullptr &&
+                           (sqlite3_system_errno(handle_) == ENOSPC || sqlite3_system_errno(handle_) == EDQUOT));
+    if (no_space) return absl::ResourceExhaustedError(absl::StrCat(message, ": the disk is full, free some space"));
+    return absl::DataLossError(message);
+  }
+
+  void Rollback() {
+    if (sqlite3_get_autocommit(handle_) == 0) sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+
+ private:
+  sqlite3* handle_ = nullptr;
+  std::map<const char*, sqlite3_stmt*> statements_;
+};
+
+// One use of a prepared statement. Errors are kept: after the first, everything is a no-op, and status() tells.
+class Outbox::Statement {
+ public:
+  Statement(Database* database, const char* sql)
+      : database_(database), sql_(sql), statement_(database->Prepare(sql, &status_)) {}
+  ~Statement() {
+    if (statement_ != nullptr) {
+      sqlite3_reset(statement_);
+      sqlite3_clear_bindings(statement_);
+    }
+  }
+
+  Statement& Int(uint64_t value) {
+    if (statement_ != nullptr) sqlite3_bind_int64(statement_, ++bound_, static_cast<int64_t>(value));
+    return *this;
+  }
+  // `bytes` outlive the statement's use.
+  Statement& Blob(absl::string_view bytes) {
+    if (statement_ != nullptr) sqlite3_bind_blob64(statement_, ++bound_, bytes.data(), bytes.size(), SQLITE_STATIC);
+    return *this;
+  }
+  Statement& Text(absl::string_view text) {
+    if (statement_ != nullptr) {
+      sqlite3_bind_text64(statement_, ++bound_, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+    }
+    return *this;
+  }
+
+  // True when there is a row.
+  bool Step() {
+    if (statement_ == nullptr || !status_.ok()) return false;
+    const int rc = sqlite3_step(statement_);
+    if (rc == SQLITE_ROW) return true;
+    if (rc != SQLITE_DONE) status_ = database_->Error(rc, sql_);
+    return false;
+  }
+  absl::Status Run() {
+    while (Step()) {
+    }
+    return status_;
+  }
+  // Ready to be bound and run again.
+  void Reset() {
+    if (statement_ == nullptr) return;
+    sqlite3_reset(statement_);
+    bound_ = 0;
+  }
+  const absl::Status& status() const { return status_; }
+
+  int64_t ColumnInt(int column) const { return sqlite3_column_int64(statement_, column); }
+  absl::string_view ColumnBytes(int column) const {
+    const void* data = sqlite3_column_blob(statement_, column);
+    const int size = sqlite3_column_bytes(statement_, column);
+    return data == nullptr ? absl::string_view()
+                           : absl::string_view(static_cast<const char*>(data), static_cast<size_t>(size));
+  }
+
+ private:
+  Database* const database_;
+  const char* const sql_;
+  absl::Status status_;
+  sqlite3_stmt* const statement_;
+  int bound_ = 0;
+};
+
+Outbox::Outbox(OutboxOptions options) : options_(std::move(options)) {}
+
+Outbox::~Outbox() {
+  reader_.reset();
+  writer_.reset();
+  if (lock_fd_ >= 0) close(lock_fd_);
+}
+
+absl::StatusOr<std::unique_ptr<Outbox>> Outbox::Open(OutboxOptions options) {
+  std::unique_ptr<Outbox> outbox(new Outbox(std::move(options)));
+  if (absl::Status status = outbox->Lock(); !status.ok()) return status;
+  absl::Status status = outbox->OpenDatabase();
+  if (status.ok()) status = outbox->Load();
+  if (absl::IsDataLoss(status)) {
+    // The disk may be fine and the file not: keep it for whoever wants to look, and go on.
+    if (absl::Status set_aside = outbox->SetAside(); !set_aside.ok()) return set_aside;
+    status = outbox->OpenDatabase();
+    if (status.ok()) status = outbox->Load();
+    if (status.ok()) {
+      OutboxBatch batch;
+      pb::Frame frame;
+      frame.set_seq(outbox->next_seq());
+      *frame.mutable_gap() = LostGap({});
+      batch.rows.push_back({RowKind::kGap, frame.SerializeAsString()});
+      status = outbox->Commit(batch);
+    }
+  }
+  if (!status.ok()) return status;
+  return outbox;
+}
+
+absl::Status Outbox::Lock() {
+  const std::string path = absl::StrCat(options_.path, ".lock");
+  lock_fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock_fd_ < 0) {
+    return absl::UnavailableError(absl::StrCat("outbox: expected to create ", path, ", got: ", strerror(errno),
+                                               "; the directory must exist and be writable"));
+  }
+  if (flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        "outbox: ", options_.path, " is in use by another mvmd-bridge; each bridge needs a file of its own"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Outbox::SetAside() {
+  reader_.reset();
+  writer_.reset();
+  damaged_path_ = absl::StrCat(options_.path, ".damaged-", options_.clock->UnixNanos() / 1000);
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    const std::string from = absl::StrCat(options_.path, suffix);
+    if (rename(from.c_str(), absl::StrCat(damaged_path_, suffix).c_str()) != 0 && errno != ENOENT) {
+      return absl::DataLossError(absl::StrCat("outbox: cannot set aside the damaged ", from, ": ", strerror(errno)));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Outbox::OpenDatabase() {
+  // Made before SQLite does, for the mode.
+  const int fd = open(options_.path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    return absl::UnavailableError(absl::StrCat("outbox: cannot open ", options_.path, ": ", strerror(errno)));
+  }
+  struct stat info {};
+  fstat(fd, &info);
+  close(fd);
+  writer_ = std::make_unique<Database>();
+  absl::Status status = writer_->Open(options_.path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  if (status.ok()) {
+    status = writer_->Exec(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000;"
+        "PRAGMA journal_size_limit = 33554432; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096");
+  }
+  if (!status.ok()) return status;
+
+  int64_t version = 0;
+  {
+    Statement statement(writer_.get(), "PRAGMA user_version");
+    if (statement.Step()) version = statement.ColumnInt(0);
+    if (!statement.status().ok()) return statement.status();
+  }
+  if (version > kSchemaVersion) {
+    return absl::FailedPreconditionError(absl::StrCat("outbox: ", options_.path, " has schema version ", version,
+                                                      ", this program knows up to ", kSchemaVersion,
+                                                      "; use the newer mvmd-bridge that made it"));
+  }
+  if (version == 0) {
+    const std::string epoch = absl::StrCat(options_.clock->UnixNanos() / 1000);
+    const std::string id = RandomBytes(16);
+    status = writer_->Exec("BEGIN IMMEDIATE");
+    if (status.ok()) status = writer_->Exec(kSchema);
+    for (const auto& [key, value] :
+         {std::pair<absl::string_view, absl::string_view>{"epoch", epoch}, {"outbox_id", id}}) {
+      if (status.ok()) status = Statement(writer_.get(), "INSERT INTO meta VALUES (?, ?)").Text(key).Blob(value).Run();
+    }
+    if (status.ok()) status = writer_->Exec("PRAGMA user_version = 1");
+    if (status.ok()) status = writer_->Exec("COMMIT");
+    if (!status.ok()) {
+      writer_->Rollback();
+      return status;
+    }
+  } else if (info.st_size <= kQuickCheckBytesMax) {
+    Statement check(writer_.get(), "PRAGMA quick_check(1)");
+    if (check.Step() && check.ColumnBytes(0) != "ok") {
+      return absl::DataLossError(absl::StrCat("outbox: ", options_.path, ": ", check.ColumnBytes(0)));
+    }
+    if (!check.status().ok()) return check.status();
+  }
+
+  reader_ = std::make_unique<Database>();
+  status = reader_->Open(options_.path, SQLITE_OPEN_READONLY);
+  if (status.ok()) status = reader_->Exec("PRAGMA cache_size = -2048");
+  return status;
+}
+
+absl::Status Outbox::Load() {
+  absl::MutexLock lock(&mutex_);
+  {
+    Statement meta(writer_.get(), "SELECT key, value FROM meta");
+    while (meta.Step()) {
+      const absl::string_view key = meta.ColumnBytes(0);
+      const absl::string_view value = meta.ColumnBytes(1);
+      uint64_t epoch;
+      if (key == "epoch" && absl::SimpleAtoi(value, &epoch)) {
+        epoch_ = epoch;
+      } else if (key == "outbox_id") {
+        outbox_id_ = std::string(value);
+      } else {
+        settings_[std::string(key)] = std::string(value);
+      }
+    }
+    if (!meta.status().ok()) return meta.status();
+  }
+  if (epoch_ == 0 || outbox_id_.size() != 16) {
+    return absl::DataLossError(absl::StrCat("outbox: ", options_.path, " has no epoch or id"));
+  }
+  {
+    Statement rows(writer_.get(), "SELECT min(seq), max(seq), count(*), sum(length(frame)) FROM rows");
+    if (rows.Step()) {
+      first_seq_ = static_cast<uint64_t>(rows.ColumnInt(0));
+      last_seq_ = static_cast<uint64_t>(rows.ColumnInt(1));
+      kept_rows_ = static_cast<uint64_t>(rows.ColumnInt(2));
+      kept_bytes_ = static_cast<uint64_t>(rows.ColumnInt(3));
+    }
+    if (!rows.status().ok()) return rows.status();
+  }
+  {
+    Statement bindings(writer_.get(), "SELECT id, twin, sensor FROM bindings ORDER BY id");
+    while (bindings.Step()) {
+      pb::Binding binding;
+      binding.set_id(static_cast<uint32_t>(bindings.ColumnInt(0)));
+      const absl::string_view twin = bindings.ColumnBytes(1);
+      const absl::string_view sensor = bindings.ColumnBytes(2);
+      binding.set_twin(twin.data(), twin.size());
+      binding.set_sensor(sensor.data(), sensor.size());
+      loaded_bindings_.push_back(std::move(binding));
+    }
+    if (!bindings.status().ok()) return bindings.status();
+  }
+  {
+    Statement documents(writer_.get(), "SELECT twin, sha256 FROM documents");
+    while (documents.Step()) {
+      documents_[std::string(documents.ColumnBytes(0))] = std::string(documents.ColumnBytes(1));
+    }
+    if (!documents.status().ok()) return documents.status();
+  }
+  Statement receipts(writer_.get(), "SELECT id, data FROM receipts ORDER BY id");
+  while (receipts.Step()) {
+    loaded_receipts_.emplace_back(receipts.ColumnBytes(1));
+    const size_t messages = loaded_receipts_.back().size() / options_.receipt_bytes_per_message;
+    receipts_.emplace_back(receipts.ColumnInt(0), messages);
+    receipt_messages_ += messages;
+  }
+  return receipts.status();
+}
+
+absl::Status Outbox::Commit(const OutboxBatch& batch) {
+  if (batch.empty()) return absl::OkStatus();
+  const uint64_t first_seq = next_seq();
+  const std::deque<std::pair<int64_t, size_t>> receipts_before =
+      batch.receipts.empty() ? decltype(receipts_){} : receipts_;
+  const size_t receipt_messages_before = receipt_messages_;
+  IntervalSet done;
+  uint64_t deleted_bytes = 0;
+  uint64_t deleted_rows = 0;
+  absl::Status status = Statement(writer_.get(), "BEGIN IMMEDIATE").Run();
+  if (status.ok()) status = Write(batch, first_seq);
+  if (status.ok() && has_forgotten()) {
+    status = DeleteSome(kDeleteRowsPerCommit, &done, &deleted_bytes, &deleted_rows);
+  }
+  if (status.ok()) status = Statement(writer_.get(), "COMMIT").Run();
+  if (!status.ok()) {
+    writer_->Rollback();
+    if (!batch.receipts.empty()) {
+      receipts_ = receipts_before;
+      receipt_messages_ = receipt_messages_before;
+    }
+    return status;
+  }
+  for (const auto& [twin, sha256] : batch.documents) documents_[twin] = sha256;
+  for (const auto& [key, value] : batch.settings) settings_[key] = value;
+  AddToTail(batch, first_seq);
+  AfterDelete(done, deleted_bytes, deleted_rows);
+  return absl::OkStatus();
+}
+
+absl::Status Outbox::Write(const OutboxBatch& batch, uint64_t first_seq) {
+  uint64_t seq = first_seq;
+  for (const OutboxBatch::Row& row : batch.rows) {
+    const int kind = static_cast<int>(row.kind);
+    absl::Status status = Statement(writer_.get(), "INSERT INTO rows VALUES (?, ?, ?, ?)")
+                              .Int(seq)
+                              .Int(static_cast<uint64_t>(kind))
+                              .Int(RowCrc(seq, kind, row.frame))
+                              .Blob(row.frame)
+                              .Run();
+    if (!status.ok()) return status;
+    ++seq;
+  }
+  for (const pb::Binding& binding : batch.bindings) {
+    absl::Status status = Statement(writer_.get(), "INSERT INTO bindings VALUES (?, ?, ?)")
+                              .Int(binding.id())
+                              .Text(absl::string_view(binding.twin().data(), binding.twin().size()))
+                              .Text(absl::string_view(binding.sensor().data(), binding.sensor().size()))
+                              .Run();
+    if (!status.ok()) return status;
+  }
+  for (const auto& [twin, sha256] : batch.documents) {
+    absl::Status status =
+        Statement(writer_.get(), "INSERT OR REPLACE INTO documents VALUES (?, ?)").Text(twin).Blob(sha256).Run();
+    if (!status.ok()) return status;
+  }
+  for (const auto& [key, value] : batch.settings) {
+    absl::Status status =
+        Statement(writer_.get(), "INSERT OR REPLACE INTO meta VALUES (?, ?)").Text(key).Blob(value).Run();
+    if (!status.ok()) return status;
+  }
+  if (!batch.receipts.empty()) {
+    const int64_t id = receipts_.empty() ? 1 : receipts_.back().first + 1;
+    absl::Status status = Statement(writer_.get(), "INSERT INTO receipts VALUES (?, ?)")
+                              .Int(static_cast<uint64_t>(id))
+                              .Blob(batch.receipts)
+                              .Run();
+    if (!status.ok()) return status;
+    const size_t messages = batch.receipts.size() / options_.receipt_bytes_per_message;
+    receipts_.emplace_back(id, messages);
+    receipt_messages_ += messages;
+    return PruneReceipts();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Outbox::PruneReceipts() {
+  int64_t below = 0;
+  while (!receipts_.empty() && receipt_messages_ - receipts_.front().second >= options_.receipt_messages) {
+    receipt_messages_ -= receipts_.front().second;
+    below = receipts_.front().first;
+    receipts_.pop_front();
+  }
+  if (below == 0) return absl::OkStatus();
+  return Statement(writer_.get(), "DELETE FROM receipts WHERE id <= ?").Int(static_cast<uint64_t>(below)).Run();
+}
+
+absl::StatusOr<bool> Outbox::DeleteForgotten() {
+  if (!has_forgotten()) return false;
+  IntervalSet done;
+  uint64_t deleted_bytes = 0;
+  uint64_t deleted_rows = 0;
+  absl::Status status = Statement(writer_.get(), "BEGIN IMMEDIATE").Run();
+  if (status.ok()) status = DeleteSome(kDeleteRowsWhenIdle, &done, &deleted_bytes, &deleted_rows);
+  if (status.ok()) status = Statement(writer_.get(), "COMMIT").Run();
+  if (!status.ok()) {
+    writer_->Rollback();
+    return status;
+  }
+  AfterDelete(done, deleted_bytes, deleted_rows);
+  return deleted_rows > 0 && has_forgotten();
+}
+
+absl::Status Outbox::DeleteSome(uint64_t rows_max, IntervalSet* done, uint64_t* deleted_bytes, uint64_t* deleted_rows) {
+  // The newest row stays: it is what numbering goes on from.
+  const uint64_t newest = last_seq();
+  std::vector<IntervalSet::Closed> intervals;
+  {
+    absl::MutexLock lock(&mutex_);
+    uint64_t rows = 0;
+    std::optional<uint64_t> first = forgotten_.FirstPresent(0);
+    while (first.has_value() && *first < newest && rows < rows_max) {
+      uint64_t last = std::min(forgotten_.FirstMissing(*first) - 1, newest - 1);
+      last = std::min(last, *first + (rows_max - rows) - 1);
+      intervals.push_back({*first, last});
+      rows += last - *first + 1;
+      first = forgotten_.FirstPresent(last + 1);
+    }
+  }
+  for (const IntervalSet::Closed& interval : intervals) {
+    Statement statement(writer_.get(), "DELETE FROM rows WHERE seq BETWEEN ? AND ? RETURNING length(frame)");
+    statement.Int(interval.first).Int(interval.last);
+    while (statement.Step()) {
+      *deleted_bytes += static_cast<uint64_t>(statement.ColumnInt(0));
+      ++*deleted_rows;
+    }
+    if (!statement.status().ok()) return statement.status();
+    done->Add(interval.first, interval.last);
+  }
+  return absl::OkStatus();
+}
+
+void Outbox::AfterDelete(const IntervalSet& done, uint64_t deleted_bytes, uint64_t deleted_rows) {
+  if (done.empty()) return;
+  absl::MutexLock lock(&mutex_);
+  for (const IntervalSet::Closed& interval : done.ToVector()) {
+    forgotten_.Remove(interval.first, interval.last);
+    if (interval.first <= first_seq_) first_seq_ = std::max(first_seq_, interval.last + 1);
+  }
+  kept_bytes_ -= deleted_bytes;
+  kept_rows_ -= deleted_rows;
+  forgotten_rows_ = forgotten_.Count();
+  if (forgotten_rows_ == 1 && forgotten_.Contains(last_seq())) forgotten_rows_ = 0;  // nothing that could be deleted
+  // What was applied out of order leaves holes, so the first row is further on than the first interval tells.
+  Statement first(writer_.get(), "SELECT min(seq) FROM rows");
+  if (first.Step()) first_seq_ = static_cast<uint64_t>(first.ColumnInt(0));
+}
+
+void Outbox::AddToTail(const OutboxBatch& batch, uint64_t first_seq) {
+  if (batch.rows.empty()) return;
+  uint64_t bytes = 0;
+  absl::MutexLock lock(&mutex_);
+  uint64_t seq = first_seq;
+  for (const OutboxBatch::Row& row : batch.rows) {
+    bytes += row.frame.size();
+    tail_bytes_ += row.frame.size();
+    tail_.push_back({seq++, row.frame});
+  }
+  while (tail_.size() > 1 && tail_bytes_ > options_.tail_bytes) {
+    tail_bytes_ -= tail_.front().frame.size();
+    tail_.pop_front();
+  }
+  if (first_seq_ == 0) first_seq_ = first_seq;
+  kept_rows_ += batch.rows.size();
+  kept_bytes_ += bytes;
+  // The row that could not be deleted as the newest one can be now.
+  forgotten_rows_ = forgotten_.Count();
+  last_seq_.store(seq - 1, std::memory_order_release);
+}
+
+void Outbox::Forget(const IntervalSet& seqs) {
+  absl::MutexLock lock(&mutex_);
+  for (const IntervalSet::Closed& interval : seqs.ToVector()) {
+    // What is before the first row is gone already; a Welcome names it all the same.
+    if (interval.last < first_seq_) continue;
+    forgotten_.Add(std::max(interval.first, std::max<uint64_t>(first_seq_, 1)), interval.last);
+  }
+  const uint64_t newest = last_seq();
+  forgotten_rows_ = forgotten_.FirstPresent(0).value_or(newest) < newest ? forgotten_.Count() : 0;
+  while (!tail_.empty() && tail_.front().seq < newest && forgotten_.Contains(tail_.front().seq)) {
+    tail_bytes_ -= tail_.front().frame.size();
+    tail_.pop_front();
+  }
+}
+
+uint64_t Outbox::kept_rows() const {
+  const uint64_t kept = kept_rows_;
+  absl::MutexLock lock(&mutex_);
+  return kept - std::min(kept, forgotten_.Count());
+}
+
+std::string Outbox::outbox_id() const {
+  absl::MutexLock lock(&mutex_);
+  return outbox_id_;
+}
+
+std::vector<pb::Binding> Outbox::TakeBindings() { return std::exchange(loaded_bindings_, {}); }
+std::vector<std::string> Outbox::TakeReceipts() { return std::exchange(loaded_receipts_, {}); }
+
+std::string Outbox::DocumentSha256(absl::string_view twin) const {
+  auto it = documents_.find(twin);
+  return it == documents_.end() ? "" : it->second;
+}
+
+std::string Outbox::setting(absl::string_view key) const {
+  auto it = settings_.find(key);
+  return it == settings_.end() ? "" : it->second;
+}
+
+IntervalSet::Closed Outbox::Extent() const {
+  absl::MutexLock lock(&mutex_);
+  return {first_seq_, last_seq()};
+}
+
+absl::StatusOr<uint64_t> Outbox::Read(uint64_t first, uint64_t last, size_t bytes_max,
+                                      std::vector<OutboxRow>* rows) const {
+  rows->clear();
+  size_t bytes = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (!tail_.empty() && first >= tail_.front().seq) {
+      for (uint64_t seq = first; seq <= last && seq <= tail_.back().seq; ++seq) {
+        if (!rows->empty() && bytes >= bytes_max) return seq - 1;
+        const TailRow& row = tail_[seq - tail_.front().seq];
+        bytes += row.frame.size();
+        rows->push_back({row.seq, false, row.frame});
+      }
+      return last;
+    }
+  }
+  reads_from_disk_.fetch_add(1, std::memory_order_relaxed);
+  Statement statement(reader_.get(), "SELECT seq, kind, crc, frame FROM rows WHERE seq BETWEEN ? AND ? ORDER BY seq");
+  statement.Int(first).Int(last);
+  while (statement.Step()) {
+    const uint64_t seq = static_cast<uint64_t>(statement.ColumnInt(0));
+    if (!rows->empty() && bytes >= bytes_max) return rows->back().seq;
+    const absl::string_view frame = statement.ColumnBytes(3);
+    const uint32_t crc = RowCrc(seq, static_cast<int>(statement.ColumnInt(1)), frame);
+    if (static_cast<int64_t>(crc) == statement.ColumnInt(2)) {
+      bytes += frame.size();
+      rows->push_back({seq, false, std::string(frame)});
+    } else {
+      rows->push_back({seq, true, ""});
+    }
+  }
+  if (!statement.status().ok()) return statement.status();
+  return last;
+}
+
+absl::StatusOr<std::vector<uint64_t>> Outbox::DeclarationSeqs(uint64_t first, uint64_t last) const {
+  std::vector<uint64_t> seqs;
+  Statement statement(reader_.get(), "SELECT seq FROM rows WHERE kind IN (2, 3) AND seq BETWEEN ? AND ? ORDER BY seq");
+  statement.Int(first).Int(last);
+  while (statement.Step()) seqs.push_back(static_cast<uint64_t>(statement.ColumnInt(0)));
+  if (!statement.status().ok()) return statement.status();
+  return seqs;
+}
+
+absl::Status Outbox::StartNewEpoch(const IntervalSet& applied, const IntervalSet& lost) {
+  const uint64_t epoch = std::max<uint64_t>(static_cast<uint64_t>(options_.clock->UnixNanos() / 1000), epoch_ + 1);
+  const std::string id = RandomBytes(16);
+  uint64_t seq = 0;
+  uint64_t bytes = 0;
+  absl::Status status = writer_->Exec(
+      "BEGIN IMMEDIATE;"
+      "CREATE TABLE rows_new(seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, crc INTEGER NOT NULL, frame BLOB NOT "
+      "NULL)");
+  auto add = [&](RowKind kind, pb::Frame* frame) {
+    frame->set_seq(++seq);
+    const std::string text = frame->SerializeAsString();
+    bytes += text.size();
+    if (status.ok()) {
+      status = Statement(writer_.get(), "INSERT INTO rows_new VALUES (?, ?, ?, ?)")
+                   .Int(seq)
+                   .Int(static_cast<uint64_t>(kind))
+                   .Int(RowCrc(seq, static_cast<int>(kind), text))
+                   .Blob(text)
+                   .Run();
+    }
+  };
+  if (status.ok()) {
+    Statement bindings(writer_.get(), "SELECT id, twin, sensor FROM bindings ORDER BY twin, id");
+    pb::Frame frame;
+    std::string twin;
+    while (bindings.Step()) {
+      const absl::string_view row_twin = bindings.ColumnBytes(1);
+      pb::Bindings* declared = frame.mutable_bindings();
+      if (declared->bindings_size() > 0 && (twin != row_twin || declared->bindings_size() >= kBindingsPerFrame)) {
+        add(RowKind::kBindings, &frame);
+        declared->Clear();
+      }
+      twin = std::string(row_twin);
+      pb::Binding* binding = declared->add_bindings();
+      binding->set_id(static_cast<uint32_t>(bindings.ColumnInt(0)));
+      binding->set_twin(twin);
+      const absl::string_view sensor = bindings.ColumnBytes(2);
+      binding->set_sensor(sensor.data(), sensor.size());
+    }
+    if (frame.bindings().bindings_size() > 0) add(RowKind::kBindings, &frame);
+    if (status.ok()) status = bindings.status();
+  }
+  if (status.ok()) {
+    pb::Frame frame;
+    *frame.mutable_gap() = LostGap(lost);
+    add(RowKind::kGap, &frame);
+  }
+  if (status.ok()) {
+    Statement rows(writer_.get(), "SELECT seq, kind, crc, frame FROM rows ORDER BY seq");
+    pb::Frame frame;
+    while (status.ok() && rows.Step()) {
+      const uint64_t old_seq = static_cast<uint64_t>(rows.ColumnInt(0));
+      const RowKind kind = static_cast<RowKind>(rows.ColumnInt(1));
+      const absl::string_view text = rows.ColumnBytes(3);
+      if (applied.Contains(old_seq) || IsDeclaration(kind)) continue;
+      const bool whole = static_cast<int64_t>(RowCrc(old_seq, static_cast<int>(kind), text)) == rows.ColumnInt(2) &&
+                         frame.ParseFromArray(text.data(), static_cast<int>(text.size()));
+      if (!whole) {
+        frame.Clear();
+        frame.mutable_gap()->set_reason(pb::Gap::REASON_DAMAGED_ROW);
+        add(RowKind::kGap, &frame);
+      } else {
+        add(kind, &frame);
+      }
+    }
+    if (status.ok()) status = rows.status();
+  }
+  if (status.ok()) {
+    status = writer_->Exec(
+        "DROP TABLE rows; ALTER TABLE rows_new RENAME TO rows;"
+        "CREATE INDEX declarations ON rows(seq) WHERE kind IN (2, 3); DELETE FROM documents");
+  }
+  const std::string epoch_text = absl::StrCat(epoch);
+  for (const auto& [key, value] :
+       {std::pair<absl::string_view, absl::string_view>{"epoch", epoch_text}, {"outbox_id", id}}) {
+    if (status.ok()) {
+      status = Statement(writer_.get(), "INSERT OR REPLACE INTO meta VALUES (?, ?)").Text(key).Blob(value).Run();
+    }
+  }
+  if (status.ok()) status = writer_->Exec("COMMIT");
+  if (!status.ok()) {
+    writer_->Rollback();
+    return status;
+  }
+  documents_.clear();
+  absl::MutexLock lock(&mutex_);
+  epoch_ = epoch;
+  outbox_id_ = id;
+  first_seq_ = 1;
+  kept_rows_ = seq;
+  kept_bytes_ = bytes;
+  forgotten_.Clear();
+  forgotten_rows_ = 0;
+  tail_.clear();
+  tail_bytes_ = 0;
+  last_seq_.store(seq, std::memory_order_release);
+  return absl::OkStatus();
+}
+
+}  // namespace mvmd

@@ -1,0 +1,186 @@
+// Outbox: the bridge's durable queue, a SQLite file. Its rows are what the uplink sends.
+#ifndef MVMD_BRIDGE_OUTBOX_H_
+#define MVMD_BRIDGE_OUTBOX_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "bridge/uplink.h"
+#include "mvmd/twin/v1alpha1/block.pb.h"
+#include "runtime/clock.h"
+#include "twin/interval_set.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace mvmd {
+
+// Kept in the file: never renumber.
+enum class RowKind : int { kBlock = 1, kBindings = 2, kDocumentChunk = 3, kGap = 4, kCommandResult = 5 };
+
+// What one transaction writes: rows and what must change together with them, or not at all.
+struct OutboxBatch {
+  struct Row {
+    RowKind kind;
+    std::string frame;  // a serialized Frame; its seq is Outbox::next_seq() plus the index here
+  };
+  std::vector<Row> rows;
+  std::vector<mvmd::twin::v1alpha1::Binding> bindings;         // new ones
+  std::vector<std::pair<std::string, std::string>> documents;  // twin, SHA-256: enqueued with these rows
+  std::string receipts;                                        // opaque, see RedeliveryFilter; a record of the group
+  std::vector<std::pair<std::string, std::string>> settings;   // see Outbox::setting
+
+  bool empty() const {
+    return rows.empty() && bindings.empty() && documents.empty() && receipts.empty() && settings.empty();
+  }
+  void Clear();
+};
+
+struct OutboxOptions {
+  std::string path;
+  uint64_t max_bytes = uint64_t{1} << 30;
+  // Newest rows that are kept in memory, so that a healthy uplink never reads the disk.
+  size_t tail_bytes = size_t{8} << 20;
+  // Receipts kept: as many messages as a broker can have in flight.
+  size_t receipt_messages = 65535;
+  size_t receipt_bytes_per_message = 6;
+  const Clock* clock = &SystemClock::Get();
+};
+
+// One file, one process (a lock beside the file), one writing thread and one reading thread.
+//
+//   absl::StatusOr<std::unique_ptr<Outbox>> outbox = Outbox::Open({.path = "/var/lib/mvmd/outbox.db"});
+//   batch.rows.push_back({RowKind::kBlock, frame});
+//   absl::Status durable = (*outbox)->Commit(batch);     // fsync'd when OK
+//
+// A batch is durable when Commit returned OK: WAL with synchronous=FULL. Rows carry a CRC-32C; a row that fails it is
+// given to the reader as damaged, and everything else goes on. The newest row is never deleted, so that numbering goes
+// on after a restart.
+class Outbox final : public OutboxReader {
+ public:
+  // Creates the file (mode 0600) if need be. A file that is not a readable outbox is set aside as
+  // `<path>.damaged-<time>` and a new one is made, with a Gap as its first row; `damaged_path()` tells.
+  // FAILED_PRECONDITION: made by a newer version; ALREADY_EXISTS: another process has it; UNAVAILABLE, DATA_LOSS: the
+  // disk. Blocking.
+  static absl::StatusOr<std::unique_ptr<Outbox>> Open(OutboxOptions options);
+  ~Outbox() override;
+  Outbox(const Outbox&) = delete;
+  Outbox& operator=(const Outbox&) = delete;
+
+  // --- Writing thread.
+
+  uint64_t next_seq() const { return last_seq_.load(std::memory_order_relaxed) + 1; }
+
+  // One transaction; also deletes some of the forgotten rows. Nothing has changed when it fails.
+  //   UNAVAILABLE         somebody holds the file's lock: try again with the same batch
+  //   RESOURCE_EXHAUSTED  the disk is full: try again later
+  //   DATA_LOSS           fsync failed or the file is damaged: stop the process. The kernel may have dropped the data
+  //                       and a second fsync would lie, so nothing is tried again.
+  absl::Status Commit(const OutboxBatch& batch);
+
+  // Deletes forgotten rows, a bounded number at a time; true when there are more. Errors as of Commit.
+  absl::StatusOr<bool> DeleteForgotten();
+
+  // The rows kept have reached max_bytes: nothing more should be taken in.
+  bool full() const { return kept_bytes() >= options_.max_bytes; }
+
+  // Drops `applied`, declares every binding anew, adds a Gap for `lost` (empty: of unknown extent), numbers all other
+  // rows anew from 1 in order, and takes a new epoch and outbox id. Documents count as not enqueued. Errors as of
+  // Commit.
+  absl::Status StartNewEpoch(const IntervalSet& applied, const IntervalSet& lost);
+
+  // As read at Open; empty after that.
+  std::vector<mvmd::twin::v1alpha1::Binding> TakeBindings();
+  // Oldest first.
+  std::vector<std::string> TakeReceipts();
+  // SHA-256 of the twin's document that was last enqueued in this epoch; empty when none was.
+  std::string DocumentSha256(absl::string_view twin) const;
+  // Small durable values; empty when not set.
+  std::string setting(absl::string_view key) const;
+
+  // --- Reading thread.
+
+  IntervalSet::Closed Extent() const override;
+  absl::StatusOr<uint64_t> Read(uint64_t first, uint64_t last, size_t bytes_max,
+                                std::vector<OutboxRow>* rows) const override;
+  absl::StatusOr<std::vector<uint64_t>> DeclarationSeqs(uint64_t first, uint64_t last) const override;
+
+  // --- Any thread.
+
+  // These rows are no longer needed; they are deleted with a later transaction.
+  void Forget(const IntervalSet& seqs);
+  bool has_forgotten() const { return forgotten_rows_.load(std::memory_order_relaxed) > 0; }
+
+  uint64_t epoch() const { return epoch_.load(); }
+  std::string outbox_id() const;
+  uint64_t last_seq() const { return last_seq_.load(std::memory_order_acquire); }
+  // Rows kept less those forgotten, and bytes on disk of all rows.
+  uint64_t kept_rows() const;
+  uint64_t kept_bytes() const { return kept_bytes_.load(std::memory_order_relaxed); }
+  uint64_t reads_from_disk() const { return reads_from_disk_.load(std::memory_order_relaxed); }
+  const std::string& damaged_path() const { return damaged_path_; }
+
+ private:
+  class Database;
+  class Statement;
+  struct TailRow {
+    uint64_t seq;
+    std::string frame;
+  };
+
+  explicit Outbox(OutboxOptions options);
+  absl::Status Lock();
+  absl::Status OpenDatabase();
+  absl::Status Load();
+  absl::Status SetAside();
+  absl::Status Write(const OutboxBatch& batch, uint64_t first_seq);
+  absl::Status PruneReceipts();
+  // Deletes up to `rows_max` forgotten rows inside a transaction; the caller commits. `deleted` are the bytes.
+  absl::Status DeleteSome(uint64_t rows_max, IntervalSet* done, uint64_t* deleted_bytes, uint64_t* deleted_rows);
+  void AfterDelete(const IntervalSet& done, uint64_t deleted_bytes, uint64_t deleted_rows);
+  void AddToTail(const OutboxBatch& batch, uint64_t first_seq);
+
+  const OutboxOptions options_;
+  int lock_fd_ = -1;
+  std::string damaged_path_;
+  std::unique_ptr<Database> writer_;
+  std::unique_ptr<Database> reader_;
+
+  // Writing thread.
+  std::vector<mvmd::twin::v1alpha1::Binding> loaded_bindings_;
+  std::vector<std::string> loaded_receipts_;
+  std::deque<std::pair<int64_t, size_t>> receipts_;  // id and messages, oldest first
+  size_t receipt_messages_ = 0;
+  absl::flat_hash_map<std::string, std::string> documents_;
+  absl::flat_hash_map<std::string, std::string> settings_;
+
+  std::atomic<uint64_t> epoch_{0};
+  std::atomic<uint64_t> last_seq_{0};
+  std::atomic<uint64_t> kept_bytes_{0};
+  std::atomic<uint64_t> kept_rows_{0};
+  std::atomic<uint64_t> forgotten_rows_{0};
+  mutable std::atomic<uint64_t> reads_from_disk_{0};
+
+  mutable absl::Mutex mutex_;
+  std::string outbox_id_ ABSL_GUARDED_BY(mutex_);
+  uint64_t first_seq_ ABSL_GUARDED_BY(mutex_) = 0;
+  IntervalSet forgotten_ ABSL_GUARDED_BY(mutex_);
+  std::deque<TailRow> tail_ ABSL_GUARDED_BY(mutex_);  // consecutive seqs up to last_seq_
+  size_t tail_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace mvmd
+
+#endif  // MVMD_BRIDGE_OUTBOX_H_
