@@ -30,32 +30,9 @@ max_inflight_messages 0
 
 
 def make_certificates(directory):
-    """A throw-away CA (ECDSA P-256), a server, the edge and a reader, with the SPIFFE names that the gateway wants."""
-    os.mkdir(directory)
-
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
-
-    def key(name):
-        openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", f"{name}.key")
-        os.chmod(os.path.join(directory, f"{name}.key"), 0o600)
-
-    key("ca")
-    openssl("req", "-x509", "-new", "-key", "ca.key", "-days", "2", "-subj", "/CN=bench-ca", "-addext",
-            "keyUsage=critical,keyCertSign,cRLSign", "-out", "ca.crt")
-    leaves = {
-        "server": ("DNS:localhost,IP:127.0.0.1", "serverAuth"),
-        "edge": ("URI:spiffe://plant.example/bridge/bench", "clientAuth"),
-        "reader": ("URI:spiffe://plant.example/client/bench", "clientAuth"),
-    }
-    for name, (san, usage) in leaves.items():
-        key(name)
-        openssl("req", "-new", "-key", f"{name}.key", "-subj", f"/CN={name}", "-out", f"{name}.csr")
-        with open(os.path.join(directory, f"{name}.ext"), "w", encoding="ascii") as extensions:
-            extensions.write(f"subjectAltName={san}\nextendedKeyUsage={usage}\nbasicConstraints=critical,CA:FALSE\n"
-                             "keyUsage=critical,digitalSignature\n")
-        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
-                "-extfile", f"{name}.ext", "-out", f"{name}.crt")
+    """One set for all systems of a run: what the development PKI has for a gateway, a bridge and a client."""
+    subprocess.run([os.path.join(ROOT, "certs", "make_dev_pki.sh"), directory, "--bridges", "bench", "--clients", "bench",
+                    "--days", "2"], check=True, stdout=subprocess.DEVNULL)
 
 
 class System:
@@ -64,8 +41,9 @@ class System:
     name = ""
     needs = []  # programs that must be installed
 
-    def __init__(self, bin_dir, with_link=False, linger=None):
+    def __init__(self, bin_dir, tls, with_link=False, linger=None):
         self.bin_dir = bin_dir
+        self.tls = tls  # directory of make_certificates()
         self.with_link = with_link
         self.linger = linger
         self.processes = {}
@@ -74,8 +52,6 @@ class System:
     def __enter__(self):
         self.directory = tempfile.mkdtemp(prefix="mvmd-bench-")
         try:
-            self.tls = os.path.join(self.directory, "tls")
-            make_certificates(self.tls)
             self.mqtt_port = free_port()
             self.cloud_tls_port = free_port()
             if self.with_link:
@@ -156,8 +132,8 @@ class MosquittoBridge(System):
         cloud = self.start_mosquitto("cloud", f"""listener {self.cloud_port} 127.0.0.1
 listener {self.cloud_tls_port} 127.0.0.1
 cafile {self.tls}/ca.crt
-certfile {self.tls}/server.crt
-keyfile {self.tls}/server.key
+certfile {self.tls}/gateway.crt
+keyfile {self.tls}/gateway.key
 require_certificate true
 use_identity_as_username true
 """)
@@ -167,8 +143,8 @@ connection to-cloud
 address 127.0.0.1:{self.hop_port}
 topic plant/# out 1
 bridge_cafile {self.tls}/ca.crt
-bridge_certfile {self.tls}/edge.crt
-bridge_keyfile {self.tls}/edge.key
+bridge_certfile {self.tls}/bridge-bench.crt
+bridge_keyfile {self.tls}/bridge-bench.key
 cleansession false
 restart_timeout 1
 notifications false
@@ -195,7 +171,7 @@ jetstream {{ store_dir: "{self.path('cloud')}", domain: cloud, max_mem: 2G, max_
 leafnodes {{
   listen: "127.0.0.1:{self.cloud_tls_port}"
   advertise: "127.0.0.1:{self.hop_port}"
-  tls {{ ca_file: "{self.tls}/ca.crt", cert_file: "{self.tls}/server.crt", key_file: "{self.tls}/server.key", verify: true }}
+  tls {{ ca_file: "{self.tls}/ca.crt", cert_file: "{self.tls}/gateway.crt", key_file: "{self.tls}/gateway.key", verify: true }}
 }}
 """)
         edge = self.write("edge.conf", f"""server_name: edge
@@ -205,7 +181,7 @@ mqtt {{ listen: "127.0.0.1:{self.mqtt_port}", max_ack_pending: 10000 }}
 leafnodes {{
   reconnect: 1
   remotes: [ {{ url: "tls://127.0.0.1:{self.hop_port}",
-    tls {{ ca_file: "{self.tls}/ca.crt", cert_file: "{self.tls}/edge.crt", key_file: "{self.tls}/edge.key" }} }} ]
+    tls {{ ca_file: "{self.tls}/ca.crt", cert_file: "{self.tls}/bridge-bench.crt", key_file: "{self.tls}/bridge-bench.key" }} }} ]
 }}
 """)
         self.start("cloud", ["nats-server", "-c", cloud], self.cloud_port)
@@ -248,7 +224,7 @@ class Product(System):
         ]}
         return {
             "listen": f"127.0.0.1:{self.cloud_tls_port}",
-            "tls": self.tls_files("server"),
+            "tls": self.tls_files("gateway"),
             "policy_file": self.write("policy.yaml", json.dumps(policy)),
             "store": {"path": self.path("store")},
             "ops": {"address": f"127.0.0.1:{self.gateway_ops_port}"},
@@ -256,7 +232,7 @@ class Product(System):
         }
 
     def bridge_config(self):
-        uplink = {"target": f"127.0.0.1:{self.hop_port}", "tls": self.tls_files("edge")}
+        uplink = {"target": f"127.0.0.1:{self.hop_port}", "tls": self.tls_files("bridge-bench")}
         if self.linger is not None:
             uplink["linger"] = self.linger
         return {
@@ -292,7 +268,7 @@ class Product(System):
 
     def client_command(self):
         return [self.program("twin-sink"), "--target", f"127.0.0.1:{self.cloud_tls_port}", "--ca", f"{self.tls}/ca.crt",
-                "--certificate", f"{self.tls}/reader.crt", "--key", f"{self.tls}/reader.key"]
+                "--certificate", f"{self.tls}/client-bench.crt", "--key", f"{self.tls}/client-bench.key"]
 
     def sink_command(self, numbered):
         return self.client_command() + ["watch"] + ([] if numbered else ["--unnumbered"])
