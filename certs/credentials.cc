@@ -128,6 +128,9 @@ absl::Status EnsureTls13Only() {
 }
 
 absl::StatusOr<std::shared_ptr<CertificateSource>> MakeCertificateSource(const TlsMaterial& material) {
+  if (material.certificate_pem.empty() || material.key_pem.empty()) {
+    return absl::InvalidArgumentError("expected a certificate and its key for mutual TLS, got none");
+  }
   absl::StatusOr<std::shared_ptr<const PeerTrust>> trust = PeerTrust::Make(material.ca_pem, material.crl_pem);
   if (!trust.ok()) return trust.status();
   return std::make_shared<StaticCertificateSource>(material, *std::move(trust));

@@ -45,6 +45,7 @@ class CertificateSource {
 // with its warnings.
 absl::StatusOr<std::shared_ptr<CertificateSource>> LoadCertificateSource(const mvmd::twin::v1alpha1::TlsFiles& files,
                                                                          TlsMaterial* material = nullptr);
+// Of what is loaded already; without further checks of the own certificate.
 absl::StatusOr<std::shared_ptr<CertificateSource>> MakeCertificateSource(const TlsMaterial& material);
 
 // Called for each peer that is refused by our own checks: on a thread of gRPC, so quick and thread-safe. `peer` is the

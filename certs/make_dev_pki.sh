@@ -18,7 +18,7 @@ Makes what is missing in DIR, keeps what is valid for another day, and writes:
 options:
   --bridges A,B        names of bridges (default: robots)
   --clients A,B        names of clients (default: operator)
-  --hosts A,B          more DNS names or IP addresses of the gateway and the broker
+  --hosts A,B          more DNS names or IP addresses of new certificates of the gateway and the broker
   --days N             validity of new certificates and of the CRL (default: 365)
   --trust-domain NAME  of the SPIFFE names (default: plant.example)
   --issue KIND:NAME    only this one, anew: bridge:NAME, client:NAME, gateway:NAME or mqtt:NAME
@@ -209,7 +209,7 @@ fi
 for name in ${bridges//,/ }; do check_name --bridges "$name"; done
 for name in ${clients//,/ }; do check_name --clients "$name"; done
 for name in ${hosts//,/ }; do
-  [[ $name =~ ^[A-Za-z0-9.:-]+$ ]] || fail "--hosts: expected DNS names or IP addresses, got '$name'"
+  [[ $name =~ ^[A-Za-z0-9.-]+$ || $name =~ ^[0-9A-Fa-f:]+$ ]] || fail "--hosts: expected DNS names or IP addresses, got '$name'"
 done
 
 if [ -n "$issue" ]; then

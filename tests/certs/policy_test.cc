@@ -1,0 +1,161 @@
+#include "certs/policy.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "runtime/status_proto.h"
+
+namespace mvmd {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr char kRobots[] = "spiffe://plant.example/bridge/robots";
+constexpr char kPress[] = "spiffe://plant.example/bridge/press";
+constexpr char kViewer[] = "spiffe://plant.example/client/viewer";
+constexpr char kChief[] = "spiffe://plant.example/client/chief";
+
+Policy Make() {
+  absl::StatusOr<Policy> policy = Policy::Parse(R"(rules:
+  - subject: spiffe://plant.example/bridge/robots
+    roles: [bridge]
+    twins: ["twin-2024-*", twin-x]
+  - subject: spiffe://plant.example/client/*
+    roles: [reader]
+    twins: ["*"]
+  - subject: spiffe://plant.example/client/chief
+    roles: [writer]
+    twins: ["twin-2024-*"]
+  - subject: spiffe://plant.example/client/chief
+    roles: [operator]
+)",
+                                                "policy.yaml");
+  EXPECT_TRUE(policy.ok()) << policy.status();
+  return *std::move(policy);
+}
+
+TEST(PolicyTest, AllowsWhatARuleAllowsAndNothingElse) {
+  struct Case {
+    const char* subject;
+    Role role;
+    const char* twin;
+    bool allowed;
+  };
+  const Case cases[] = {
+      {kRobots, Role::kBridge, "twin-2024-001", true},
+      {kRobots, Role::kBridge, "twin-2024-", true},
+      {kRobots, Role::kBridge, "twin-2024", false},
+      {kRobots, Role::kBridge, "twin-x", true},
+      {kRobots, Role::kBridge, "twin-xy", false},
+      {kRobots, Role::kBridge, "", false},
+      {kRobots, Role::kReader, "twin-2024-001", false},
+      {kRobots, Role::kOperator, "", false},
+      {kPress, Role::kBridge, "twin-2024-001", false},
+      {"spiffe://plant.example/bridge/robots2", Role::kBridge, "twin-x", false},
+      {"spiffe://plant.example/bridge/robots/x", Role::kBridge, "twin-x", false},
+      {"spiffe://other.example/bridge/robots", Role::kBridge, "twin-x", false},
+      {kViewer, Role::kReader, "anything", true},
+      {kViewer, Role::kWriter, "twin-2024-001", false},
+      {kChief, Role::kReader, "anything", true},
+      {kChief, Role::kWriter, "twin-2024-001", true},
+      {kChief, Role::kWriter, "twin-2023-001", false},
+      {kChief, Role::kOperator, "", true},
+      {"spiffe://plant.example/client/", Role::kReader, "x", false},
+      {"spiffe://plant.example/client", Role::kReader, "x", false},
+      {"spiffe://plant.example/client/a/b", Role::kReader, "x", true},
+      {"", Role::kReader, "x", false},
+  };
+  const Policy policy = Make();
+  for (const Case& c : cases) {
+    EXPECT_EQ(policy.May(c.subject, c.role, c.twin), c.allowed)
+        << c.subject << " " << RoleName(c.role) << " " << c.twin;
+    EXPECT_EQ(policy.Check(c.subject, c.role, c.twin).ok(), c.allowed) << c.subject;
+  }
+}
+
+TEST(PolicyTest, RolesAtAllAndForAllTwins) {
+  const Policy policy = Make();
+  EXPECT_TRUE(policy.MaySyncAtAll(kRobots));
+  EXPECT_FALSE(policy.MaySyncAtAll(kPress));
+  EXPECT_FALSE(policy.AllowsAllTwins(kRobots, Role::kBridge));
+  EXPECT_TRUE(policy.AllowsAllTwins(kViewer, Role::kReader));
+  EXPECT_FALSE(policy.AllowsAllTwins(kChief, Role::kWriter));
+  EXPECT_TRUE(policy.MayOperate(kChief));
+  EXPECT_FALSE(policy.MayOperate(kViewer));
+  EXPECT_TRUE(policy.CheckRole(kChief, Role::kOperator).ok());
+}
+
+TEST(PolicyTest, DefaultDeniesEverything) {
+  const Policy policy;
+  EXPECT_FALSE(policy.MaySync(kRobots, "twin-x"));
+  EXPECT_FALSE(policy.MayRead(kViewer, "x"));
+  EXPECT_FALSE(policy.MayOperate(kChief));
+  EXPECT_TRUE(Policy::Parse("rules: []", "p").ok());
+}
+
+TEST(PolicyTest, DenialNamesSubjectRoleAndTwin) {
+  const absl::Status denied = Make().Check(kPress, Role::kBridge, "twin-x");
+  EXPECT_EQ(denied.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(
+      denied.message(),
+      "spiffe://plant.example/bridge/press: the policy has no rule that gives it the role bridge for the twin twin-x");
+  EXPECT_EQ(ReasonOf(denied), "NOT_ALLOWED");
+}
+
+TEST(PolicyTest, TellsEveryErrorWithItsPlace) {
+  const absl::Status status = Policy::Parse(R"(rules:
+  - subject: bridge/robots
+    roles: [bridge, admin]
+    twins: ["a*b"]
+  - subject: spiffe://plant.example/*
+    roles: [reader]
+  - roles: []
+    twin: x
+)",
+                                            "policy.yaml")
+                                  .status();
+  const std::vector<std::string> lines = absl::StrSplit(status.message(), '\n');
+  EXPECT_THAT(
+      lines,
+      ElementsAre(StartsWith("policy.yaml:2: rules[0].subject: expected a SPIFFE name"),
+                  "policy.yaml:3: rules[0].roles[1]: expected bridge, reader, writer or operator, got \"admin\"",
+                  "policy.yaml:4: rules[0].twins[0]: expected a twin's id, or a prefix with * at its end, got \"a*b\"",
+                  StartsWith("policy.yaml:5: rules[1].twins: expected twins for the roles"),
+                  StartsWith("policy.yaml:7: rules[2].subject: expected a SPIFFE name"),
+                  "policy.yaml:7: rules[2].roles: expected one role at least, got none",
+                  "policy.yaml:8: rules[2]: unknown key \"twin\", did you mean twins?"));
+}
+
+TEST(PolicyTest, RefusesMalformedFiles) {
+  for (const char* yaml : {
+           "- subject: x",
+           "rules: x",
+           "rules: [x]",
+           "rules: [{subject: 'spiffe://a/b', roles: bridge, twins: ['*']}]",
+           "rules: [{subject: 'spiffe://a/b*', roles: [bridge], twins: ['*']}]",
+           "rules: [{subject: '*', roles: [bridge], twins: ['*']}]",
+           "rules: [{subject: 'spiffe://*', roles: [bridge], twins: ['*']}]",
+           "rules: [{subject: 'spiffe://a/*/b', roles: [bridge], twins: ['*']}]",
+           "rules: [{subject: 'spiffe://a/b', roles: [Bridge], twins: ['*']}]",
+           "rules: [{subject: 'spiffe://a/b', roles: [bridge], twins: ['**']}]",
+           "rules: [{subject: 'spiffe://a/b', roles: [bridge], twins: ['']}]",
+           "rules: [{subject: 'spiffe://a/b', roles: [bridge], twins: []}]",
+           "rules: [{subject: 'spiffe://a/b', roles: [bridge], twins: ['*']}",
+           "rule: []",
+       }) {
+    EXPECT_EQ(Policy::Parse(yaml, "p").status().code(), absl::StatusCode::kInvalidArgument) << yaml;
+  }
+}
+
+TEST(PolicyTest, NamesAFileThatIsNotThere) {
+  EXPECT_THAT(std::string(Policy::Load("/nonexistent/policy.yaml").status().message()),
+              HasSubstr("/nonexistent/policy.yaml: expected a readable file, got: No such file"));
+}
+
+}  // namespace
+}  // namespace mvmd
