@@ -20,8 +20,6 @@
 
 namespace mvmd {
 
-// Frames in one group; more is a protocol error. Bounds what a bomb of tiny frames costs.
-inline constexpr size_t kGroupFramesMax = 1 << 17;
 // Credit that is owed goes back after this time even when it is little.
 inline constexpr int64_t kCreditHoldNs = 1'000'000'000;
 

@@ -219,7 +219,7 @@ struct Violation {
   const char* name;
   bool open;  // in an open session, else as the first request
   std::function<void(pb::SyncRequest*)> change;
-  const char* reason;
+  const char* violation;
   const char* message;
 };
 
@@ -234,7 +234,12 @@ TEST_P(BridgeSessionViolationTest, EndsTheStreamWithItsReason) {
 
   ASSERT_TRUE(finished_.has_value());
   EXPECT_EQ(finished_->code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(ReasonOf(*finished_), GetParam().reason);
+  if (std::string(GetParam().violation) == "GROUP_INVALID") {
+    EXPECT_EQ(ReasonOf(*finished_), "GROUP_INVALID");
+  } else {
+    EXPECT_EQ(ReasonOf(*finished_), "PROTOCOL_VIOLATION");
+    EXPECT_EQ(MetadataOf(*finished_)["violation"], GetParam().violation);
+  }
   EXPECT_THAT(std::string(finished_->message()), HasSubstr(GetParam().message));
   EXPECT_THAT(sent_, IsEmpty());
   EXPECT_THAT(appended_, IsEmpty());
@@ -311,7 +316,7 @@ TEST_F(BridgeSessionTest, RefusesFramesBeforeWelcome) {
   Request(ValidHello());
   Request(Frames({BlockFrame(4)}));
   ASSERT_TRUE(finished_.has_value());
-  EXPECT_EQ(ReasonOf(*finished_), "WELCOME_NOT_AWAITED");
+  EXPECT_EQ(MetadataOf(*finished_)["violation"], "WELCOME_NOT_AWAITED");
 }
 
 TEST_F(BridgeSessionTest, AppendsAGroupAsItCame) {
@@ -348,7 +353,7 @@ TEST_F(BridgeSessionTest, ListsFramesOfTwinsThatAreNotAllowedAndKeepsTheOthers) 
   EXPECT_EQ(received.refused(2).seq(), 7u);
   const absl::Status refused = FromRpcStatus(received.refused(0).status());
   EXPECT_EQ(refused.code(), absl::StatusCode::kPermissionDenied);
-  EXPECT_EQ(ReasonOf(refused), "TWIN_NOT_ALLOWED");
+  EXPECT_EQ(ReasonOf(refused), "NOT_AUTHORIZED");
   EXPECT_THAT(std::string(refused.message()), HasSubstr("twin-2"));
   EXPECT_THAT(std::string(refused.message()), HasSubstr(kBridge));
 

@@ -1,0 +1,45 @@
+// One unary call, from its first check to its one end.
+#ifndef MVMD_GATEWAY_CALL_H_
+#define MVMD_GATEWAY_CALL_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "gateway/caller.h"
+#include "gateway/gateway_metrics.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/server_callback.h"
+
+namespace mvmd {
+
+// Shared by whatever thread works on the call. Request and response live until Finish. Finish is called once.
+class Call {
+ public:
+  // `method` must be a literal. `metrics` outlives the call.
+  Call(absl::string_view method, grpc::CallbackServerContext* context, Caller caller, GatewayMetrics* metrics)
+      : method_(method), context_(context), caller_(std::move(caller)), metrics_(metrics) {}
+
+  const Caller& caller() const { return caller_; }
+  // InfiniteFuture when the client set none.
+  absl::Time deadline() const;
+  // The client is gone: work for it is wasted. Not after Finish.
+  bool is_cancelled() const { return context_->IsCancelled(); }
+
+  void Finish(const absl::Status& status);
+
+ private:
+  const absl::string_view method_;
+  grpc::CallbackServerContext* const context_;
+  const Caller caller_;
+  GatewayMetrics* const metrics_;
+};
+
+using CallPtr = std::shared_ptr<Call>;
+
+}  // namespace mvmd
+
+#endif  // MVMD_GATEWAY_CALL_H_

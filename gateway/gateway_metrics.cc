@@ -1,0 +1,41 @@
+#include "gateway/gateway_metrics.h"
+
+#include <string>
+
+#include "runtime/status_proto.h"
+
+namespace mvmd {
+
+GatewayMetrics::GatewayMetrics(Metrics* registry)
+    : samples(registry->AddCounter("samples_total", "Samples applied.")),
+      frames(registry->AddCounter("frames_total", "Frames applied.")),
+      frames_duplicate(registry->AddCounter("frames_duplicate_total", "Frames that came again and changed nothing.")),
+      groups(registry->AddCounter("groups_total", "Frame groups applied: one log entry each.")),
+      group_bytes(registry->AddCounter("group_bytes_total", "Compressed bytes of the frame groups applied.")),
+      writes(registry->AddCounter("writes_total", "Documents put, patched or deleted by clients.")),
+      sessions_opened(registry->AddCounter("sessions_opened_total", "Sessions of bridges that were opened.")),
+      sessions_fenced(registry->AddCounter("sessions_fenced_total", "Sessions that a newer one of the bridge ended.")),
+      handshakes_refused(registry->AddCounter("handshakes_refused_total", "TLS peers that our own checks refused.")),
+      sessions(registry->AddGauge("sessions", "Sync streams that are open.")),
+      watches(registry->AddGauge("watches", "Watches that are open.")),
+      credit_outstanding_bytes(
+          registry->AddGauge("credit_outstanding_bytes", "Bytes that bridges may send without another grant.")),
+      commit_seconds(registry->AddHistogram("commit_seconds",
+                                            "From a group's arrival to its being durable and applied.",
+                                            ExponentialBuckets(0.00025, 2, 16))),
+      registry_(registry) {}
+
+void GatewayMetrics::CountRefusedFrame(const absl::Status& status) {
+  std::string reason = ReasonOf(status);
+  if (reason.empty()) reason = absl::StatusCodeToString(status.code());
+  registry_->AddCounter("frames_refused_total", "Frames that were refused for good.", {{"reason", reason}}).Increment();
+}
+
+void GatewayMetrics::CountRpc(absl::string_view method, const absl::Status& status) {
+  registry_
+      ->AddCounter("rpcs_total", "Calls that have ended.",
+                   {{"method", std::string(method)}, {"code", absl::StatusCodeToString(status.code())}})
+      .Increment();
+}
+
+}  // namespace mvmd

@@ -1,0 +1,41 @@
+// What the gateway counts. Names and meanings: docs/operations.md.
+#ifndef MVMD_GATEWAY_GATEWAY_METRICS_H_
+#define MVMD_GATEWAY_GATEWAY_METRICS_H_
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "runtime/metrics.h"
+
+namespace mvmd {
+
+// References into a registry with the prefix `mvmd_gateway_`; made once, then lock-free to use. Thread-safe.
+struct GatewayMetrics {
+  // The registry outlives it.
+  explicit GatewayMetrics(Metrics* registry);
+
+  prometheus::Counter& samples;
+  prometheus::Counter& frames;
+  prometheus::Counter& frames_duplicate;
+  prometheus::Counter& groups;
+  prometheus::Counter& group_bytes;
+  prometheus::Counter& writes;
+  prometheus::Counter& sessions_opened;
+  prometheus::Counter& sessions_fenced;
+  prometheus::Counter& handshakes_refused;
+  prometheus::Gauge& sessions;
+  prometheus::Gauge& watches;
+  prometheus::Gauge& credit_outstanding_bytes;
+  prometheus::Histogram& commit_seconds;
+
+  // A frame was refused; `reason` is the ErrorInfo's, or the code when it has none.
+  void CountRefusedFrame(const absl::Status& status);
+  // `method` is a name of the proto file.
+  void CountRpc(absl::string_view method, const absl::Status& status);
+
+ private:
+  Metrics* const registry_;
+};
+
+}  // namespace mvmd
+
+#endif  // MVMD_GATEWAY_GATEWAY_METRICS_H_

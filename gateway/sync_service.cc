@@ -1,0 +1,50 @@
+#include "gateway/sync_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/grpc_status.h"
+#include "runtime/log.h"
+
+namespace mvmd {
+namespace {
+
+namespace pb = mvmd::twin::v1alpha1;
+
+// Ends a stream that was never let in.
+class RefusedSync final : public grpc::ServerBidiReactor<pb::SyncRequest, pb::SyncResponse> {
+ public:
+  explicit RefusedSync(const absl::Status& status) { Finish(ToGrpcStatus(status)); }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+SyncService::SyncService(const SyncParts& parts, const SyncOptions& options, const Callers* callers)
+    : parts_(parts), options_(options), callers_(callers) {}
+
+grpc::ServerBidiReactor<pb::SyncRequest, pb::SyncResponse>* SyncService::Sync(grpc::CallbackServerContext* context) {
+  const absl::StatusOr<Caller> caller = callers_->Of(*context);
+  const absl::Status status = caller.ok() ? caller->CheckRole(Role::kBridge) : caller.status();
+  if (!status.ok()) {
+    parts_.metrics->CountRpc("Sync", status);
+    LogEvery(absl::Seconds(10), "sync refused", LogLevel::kWarning, "sync refused",
+             {{"peer", context->peer()}, {"status", status}});
+    return new RefusedSync(status);
+  }
+  BridgeSessionOptions options;
+  options.group = options_.group;
+  options.credit_bytes = CreditForOneMore();
+  options.commit_linger_ns = options_.commit_linger_ns;
+  options.bridge = caller->subject();
+  options.peer = context->peer();
+  return SyncReactor::Start(
+      parts_, options, [caller = *caller](absl::string_view twin) { return caller.May(Role::kBridge, twin); }, context);
+}
+
+uint64_t SyncService::CreditForOneMore() const {
+  const uint64_t share = options_.pending_bytes_max / (parts_.streams->count() + 1);
+  return std::min(options_.credit_bytes, std::max(share, kCreditBytesMin));
+}
+
+}  // namespace mvmd

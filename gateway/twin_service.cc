@@ -1,0 +1,479 @@
+#include "gateway/twin_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "gateway/page_token.h"
+#include "gateway/request_errors.h"
+#include "gateway/sample_proto.h"
+#include "runtime/grpc_status.h"
+#include "runtime/status_proto.h"
+
+namespace mvmd {
+namespace {
+
+namespace pb = mvmd::twin::v1alpha1;
+
+constexpr size_t kPageTwins = 50;
+constexpr size_t kPageTwinsMax = 1000;
+constexpr size_t kPageSamples = 1000;
+constexpr size_t kPageSamplesMax = 10000;
+constexpr size_t kTwinIdBytesMax = 1024;
+// Twins looked at under one hold of the reader lock.
+constexpr size_t kListChunk = 256;
+// Twins looked at for one page: a caller who may read few of many gets short pages, not a long wait.
+constexpr size_t kListScanMax = 20000;
+// A wait ends at the deadline of the client, but a client without one does not wait for ever.
+constexpr absl::Duration kWaitMax = absl::Minutes(10);
+
+size_t PageSize(int32_t asked, size_t when_not_set, size_t max, RequestErrors* errors) {
+  if (asked < 0) {
+    errors->Add("page_size", absl::StrCat("expected 1 to ", max, ", or 0 for ", when_not_set, ", got ", asked));
+    return when_not_set;
+  }
+  if (asked == 0) return when_not_set;
+  // AIP-158: a larger one is cut, not refused.
+  return std::min(static_cast<size_t>(asked), max);
+}
+
+void CheckTwinId(const std::string& twin, RequestErrors* errors) {
+  if (twin.empty()) {
+    errors->Add("twin_id", "expected a twin's identifier.value, got nothing");
+  } else if (twin.size() > kTwinIdBytesMax) {
+    errors->Add("twin_id", absl::StrCat("expected at most ", kTwinIdBytesMax, " bytes, got ", twin.size()));
+  }
+}
+
+void CheckView(pb::TwinView view, RequestErrors* errors) {
+  if (!pb::TwinView_IsValid(view)) {
+    errors->Add("view", absl::StrCat("expected a TwinView, got ", static_cast<int>(view)));
+  }
+}
+
+// Of ListTwins and ListBridges: the last name that was given.
+absl::StatusOr<std::string> AfterOf(const google::protobuf::Message& request, const std::string& token) {
+  if (token.empty()) return std::string();
+  absl::StatusOr<std::vector<std::string>> position =
+      DecodeToken("page_token", TokenBinding(request, {"page_token", "page_size"}), token);
+  if (!position.ok()) return position.status();
+  return position->size() == 1 ? (*position)[0] : std::string();
+}
+
+void SetGapsInRange(const std::vector<pb::Gap>& gaps, int64_t start_unix_ns, int64_t end_unix_ns,
+                    google::protobuf::RepeatedPtrField<pb::Gap>* out) {
+  for (const pb::Gap& gap : gaps) {
+    // Times that are not known may be anywhere.
+    const bool after = gap.start_time_unix_ns() != 0 && gap.start_time_unix_ns() >= end_unix_ns;
+    const bool before = gap.end_time_unix_ns() != 0 && gap.end_time_unix_ns() < start_unix_ns;
+    if (!after && !before) *out->Add() = gap;
+  }
+}
+
+}  // namespace
+
+TwinService::TwinService(const WatchParts& parts, const TwinServiceOptions& options, const Callers* callers,
+                         const LiveBridges* live)
+    : parts_(parts),
+      options_(options),
+      callers_(callers),
+      live_(live),
+      writer_(parts.committer, parts.readers, {.document_bytes_max = options.document_bytes_max}) {}
+
+CallPtr TwinService::Begin(absl::string_view method, grpc::CallbackServerContext* context) {
+  absl::StatusOr<Caller> caller = callers_->Of(*context);
+  if (caller.ok()) return std::make_shared<Call>(method, context, *std::move(caller), parts_.metrics);
+  parts_.metrics->CountRpc(method, caller.status());
+  context->DefaultReactor()->Finish(ToGrpcStatus(caller.status()));
+  return nullptr;
+}
+
+void TwinService::RunOrRefuse(const CallPtr& call, absl::AnyInvocable<void() &&> work) {
+  if (parts_.readers->TryRun([work = std::move(work)]() mutable { std::move(work)(); })) return;
+  call->Finish(MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
+                         "too many calls wait for a thread of the gateway; try again later"));
+}
+
+void TwinService::RunOnReaders(const CallPtr& call, Work work) {
+  RunOrRefuse(call, [call, work = std::move(work)]() mutable {
+    if (call->is_cancelled()) return call->Finish(absl::CancelledError("the client is gone"));
+    call->Finish(work());
+  });
+}
+
+void TwinService::WhenApplied(const CallPtr& call, uint64_t revision, absl::AnyInvocable<void() &&> work) {
+  if (revision <= parts_.committer->applied_revision()) return std::move(work)();
+  if (waiting_.fetch_add(1) >= options_.waiting_max) {
+    waiting_.fetch_sub(1);
+    return call->Finish(MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
+                                  absl::StrCat("expected at most ", options_.waiting_max,
+                                               " calls to wait for their min_revision; try again later")));
+  }
+  const absl::Time deadline = std::min(call->deadline(), absl::Now() + kWaitMax);
+  parts_.committer->WhenApplied(
+      revision, deadline, [this, call, revision, work = std::move(work)](bool applied) mutable {
+        waiting_.fetch_sub(1);
+        if (!applied) {
+          const uint64_t now = parts_.committer->applied_revision();
+          return call->Finish(MakeError(absl::StatusCode::kDeadlineExceeded, "REVISION_NOT_APPLIED",
+                                        absl::StrCat("min_revision: expected revision ", revision,
+                                                     " to be applied in time, the gateway is at ", now),
+                                        {{"applied_revision", absl::StrCat(now)}}));
+        }
+        // The committer's thread has better things to do.
+        RunOrRefuse(call, std::move(work));
+      });
+}
+
+grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* context, const pb::GetTwinRequest* request,
+                                               pb::GetTwinResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const CallPtr call = Begin("GetTwin", context);
+  if (call == nullptr) return reactor;
+  RequestErrors errors;
+  CheckTwinId(request->twin_id(), &errors);
+  CheckView(request->view(), &errors);
+  absl::Status status = errors.status();
+  if (status.ok()) status = call->caller().Check(Role::kReader, request->twin_id());
+  if (!status.ok()) {
+    call->Finish(status);
+    return reactor;
+  }
+  WhenApplied(call, request->min_revision(),
+              [this, call, request, response] { call->Finish(FillTwin(*request, response)); });
+  return reactor;
+}
+
+absl::Status TwinService::FillTwin(const pb::GetTwinRequest& request, pb::GetTwinResponse* response) const {
+  uint64_t applied = 0;
+  const absl::StatusOr<TwinSnapshot> snapshot = parts_.committer->Read([&](const TwinState& state) {
+    applied = state.applied_revision();
+    return state.GetTwin(request.twin_id());
+  });
+  if (!snapshot.ok()) return snapshot.status();
+  SetTwinDocument(snapshot->twin, *snapshot->definition, snapshot->live, snapshot->revision, request.view(),
+                  response->mutable_twin());
+  response->set_applied_revision(applied);
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* TwinService::ListTwins(grpc::CallbackServerContext* context,
+                                                 const pb::ListTwinsRequest* request, pb::ListTwinsResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const CallPtr call = Begin("ListTwins", context);
+  if (call == nullptr) return reactor;
+  RequestErrors errors;
+  PageSize(request->page_size(), kPageTwins, kPageTwinsMax, &errors);
+  CheckView(request->view(), &errors);
+  absl::StatusOr<std::string> after = AfterOf(*request, request->page_token());
+  absl::Status status = errors.status();
+  if (status.ok()) status = call->caller().CheckRole(Role::kReader);
+  if (status.ok()) status = after.status();
+  if (!status.ok()) {
+    call->Finish(status);
+    return reactor;
+  }
+  WhenApplied(call, request->min_revision(), [this, call, request, response, after = *std::move(after)]() mutable {
+    RunOnReaders(call, [this, call, request, response, after = std::move(after)]() mutable {
+      return FillTwins(call->caller(), *request, std::move(after), response);
+    });
+  });
+  return reactor;
+}
+
+absl::Status TwinService::FillTwins(const Caller& caller, const pb::ListTwinsRequest& request, std::string after,
+                                    pb::ListTwinsResponse* response) const {
+  RequestErrors unused;
+  const size_t page_size = PageSize(request.page_size(), kPageTwins, kPageTwinsMax, &unused);
+  const pb::TwinView view = request.view() == pb::TWIN_VIEW_UNSPECIFIED ? pb::TWIN_VIEW_BASIC : request.view();
+  const auto given = [response] { return static_cast<size_t>(response->twins_size()); };
+  size_t bytes = 0;
+  size_t looked_at = 0;
+  bool more = true;
+  while (more && given() < page_size && bytes < options_.page_bytes_max && looked_at < kListScanMax) {
+    const size_t chunk = std::min(kListChunk, page_size - given() + 1);
+    const std::vector<TwinSnapshot> twins = parts_.committer->Read([&](const TwinState& state) {
+      response->set_applied_revision(state.applied_revision());
+      return state.ListTwins(request.prefix(), after, chunk);
+    });
+    more = twins.size() == chunk;
+    looked_at += twins.size();
+    for (const TwinSnapshot& twin : twins) {
+      if (given() >= page_size || bytes >= options_.page_bytes_max) {
+        more = true;
+        break;
+      }
+      after = twin.twin;
+      if (twin.definition == nullptr || !caller.May(Role::kReader, twin.twin)) continue;
+      pb::TwinDocument* document = response->add_twins();
+      SetTwinDocument(twin.twin, *twin.definition, twin.live, twin.revision, view, document);
+      bytes += document->ByteSizeLong();
+    }
+  }
+  if (more) {
+    response->set_next_page_token(EncodeToken(TokenBinding(request, {"page_token", "page_size"}), {after}));
+  }
+  return absl::OkStatus();
+}
+
+grpc::ServerWriteReactor<pb::WatchTwinsResponse>* TwinService::WatchTwins(grpc::CallbackServerContext* context,
+                                                                          const pb::WatchTwinsRequest* request) {
+  return WatchReactor::Start(parts_, options_.watch, callers_->Of(*context), *request);
+}
+
+grpc::ServerUnaryReactor* TwinService::ValidateTwin(grpc::CallbackServerContext* context,
+                                                    const pb::ValidateTwinRequest* request,
+                                                    pb::ValidateTwinResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const CallPtr call = Begin("ValidateTwin", context);
+  if (call == nullptr) return reactor;
+  RequestErrors errors;
+  if (request->document().size() > options_.document_bytes_max) {
+    errors.Add("document", absl::StrCat("expected at most ", options_.document_bytes_max, " bytes, got ",
+                                        request->document().size()));
+  }
+  // Stores and shows nothing; but it costs time, which is for those who have business here.
+  absl::Status status = call->caller().CheckRole(Role::kReader);
+  if (call->caller().CheckRole(Role::kWriter).ok()) status = absl::OkStatus();
+  if (status.ok()) status = errors.status();
+  if (!status.ok()) {
+    call->Finish(status);
+    return reactor;
+  }
+  RunOnReaders(call, [request, response] {
+    SetValidationResult(ValidateText(request->document(), request->strict()), response->mutable_result());
+    return absl::OkStatus();
+  });
+  return reactor;
+}
+
+void TwinService::FillWritten(const std::string& twin, const ApplyResult& result, pb::TwinDocument* document) const {
+  const absl::StatusOr<TwinSnapshot> snapshot =
+      parts_.committer->Read([&twin](const TwinState& state) { return state.GetTwin(twin); });
+  if (snapshot.ok()) {
+    SetTwinDocument(twin, *snapshot->definition, snapshot->live, snapshot->revision, pb::TWIN_VIEW_CANONICAL, document);
+    return;
+  }
+  document->set_twin_id(twin);
+  document->set_revision(result.revision);
+  document->set_definition_etag(result.definition_etag);
+}
+
+grpc::ServerUnaryReactor* TwinService::PutTwin(grpc::CallbackServerContext* context, const pb::PutTwinRequest* request,
+                                               pb::PutTwinResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const CallPtr call = Begin("PutTwin", context);
+  if (call == nullptr) return reactor;
+  // The id may only be in the document; before that is read, the role alone lets the caller in.
+  absl::Status status = request->twin_id().empty() ? call->caller().CheckRole(Role::kWriter)
+                                                   : call->caller().Check(Role::kWriter, request->twin_id());
+  if (!status.ok()) {
+    call->Finish(status);
+    return reactor;
+  }
+  RunOrRefuse(call, [this, call, request, response] {
+    absl::StatusOr<TwinWriter::CheckedDocument> document =
+        writer_.CheckDocument(request->twin_id(), request->document());
+    if (!document.ok()) return call->Finish(document.status());
+    const std::string twin = document->twin;
+    if (absl::Status allowed = call->caller().Check(Role::kWriter, twin); !allowed.ok()) return call->Finish(allowed);
+    writer_.Put(*std::move(document), request->etag(), call->caller().subject(),
+                [this, call, response, twin](absl::StatusOr<ApplyResult> result) {
+                  if (!result.ok()) return call->Finish(result.status());
+                  parts_.metrics->writes.Increment();
+                  FillWritten(twin, *result, response->mutable_twin());
+                  response->set_created(result->created);
+                  call->Finish(absl::OkStatus());
+                });
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* TwinService::UpdateTwin(grpc::CallbackServerContext* context,
+                                                  const pb::UpdateTwinRequest* request,
+                                                  pb::UpdateTwinResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const CallPtr call = Begin("UpdateTwin", context);
+  if (call == nullptr) return reactor;
+  RequestErrors errors;
+  CheckTwinId(request->twin_id(), &errors);
+  absl::Status status = errors.status();
+  if (status.ok()) status = call->caller().Check(Role::kWriter, request->twin_id());
+  if (!status.ok()) {
+    call->Finish(status);
+    return reactor;
+  }
+  RunOrRefuse(call, [this, call, request, response] {
+    writer_.Update(request->twin_id(), request->merge_patch(), request->etag(), call->caller().subject(),
+                   [this, call, request, response](absl::StatusOr<ApplyResult> result) {
+                     if (!result.ok()) return call->Finish(result.status());
+                     parts_.metrics->writes.Increment();
+                     FillWritten(request->twin_id(), *result, response->mutable_twin());
+                     call->Finish(absl::OkStatus());
+                   });
+  });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* TwinService::DeleteTwin(grpc::CallbackServerContext* context,
+                                                  const pb::DeleteTwinRequest* request,
+                                                  pb::DeleteTwinResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const CallPtr call = Begin("DeleteTwin", context);
+  if (call == nullptr) return reactor;
+  RequestErrors errors;
+  CheckTwinId(request->twin_id(), &errors);
+  absl::Status status = errors.status();
+  if (status.ok()) status = call->caller().Check(Role::kWriter, request->twin_id());
+  if (!status.ok()) {
+    call->Finish(status);
+    return reactor;
+  }
+  writer_.Delete(request->twin_id(), request->etag(), call->caller().subject(),
+                 [this, call, response](absl::StatusOr<ApplyResult> result) {
+                   if (!result.ok()) return call->Finish(result.status());
+                   parts_.metrics->writes.Increment();
+                   response->set_revision(result->revision);
+                   call->Finish(absl::OkStatus());
+                 });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* TwinService::ListBridges(grpc::CallbackServerContext* context,
+                                                   const pb::ListBridgesRequest* request,
+                                                   pb::ListBridgesResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const CallPtr call = Begin("ListBridges", context);
+  if (call == nullptr) return reactor;
+  RequestErrors errors;
+  PageSize(request->page_size(), kPageTwins, kPageTwinsMax, &errors);
+  absl::StatusOr<std::string> after = AfterOf(*request, request->page_token());
+  absl::Status status = errors.status();
+  if (status.ok()) status = call->caller().CheckRole(Role::kOperator);
+  if (status.ok()) status = after.status();
+  if (!status.ok()) {
+    call->Finish(status);
+    return reactor;
+  }
+  RunOnReaders(call,
+               [this, request, response, after = *std::move(after)] { return FillBridges(*request, after, response); });
+  return reactor;
+}
+
+absl::Status TwinService::FillBridges(const pb::ListBridgesRequest& request, const std::string& after,
+                                      pb::ListBridgesResponse* response) const {
+  RequestErrors unused;
+  const size_t page_size = PageSize(request.page_size(), kPageTwins, kPageTwinsMax, &unused);
+  std::vector<BridgeSnapshot> bridges = parts_.committer->Read(
+      [&](const TwinState& state) { return state.ListBridges(after, page_size + 1, request.include_issues()); });
+  size_t bytes = 0;
+  size_t given = 0;
+  for (; given < bridges.size() && given < page_size && bytes < options_.page_bytes_max; ++given) {
+    BridgeSnapshot& bridge = bridges[given];
+    pb::Bridge* out = response->add_bridges();
+    out->set_name(bridge.name);
+    out->set_connected(bridge.connected);
+    out->set_epoch(bridge.epoch);
+    out->set_session(bridge.session);
+    if (bridge.connected_since_unix_ns != 0)
+      SetTimestamp(bridge.connected_since_unix_ns, out->mutable_connected_since());
+    if (bridge.last_commit_unix_ns != 0) {
+      SetTimestamp(bridge.last_commit_unix_ns, out->mutable_last_commit());
+      out->mutable_lag()->set_seconds(bridge.lag_ns / 1'000'000'000);
+      out->mutable_lag()->set_nanos(static_cast<int32_t>(bridge.lag_ns % 1'000'000'000));
+    }
+    out->set_samples_committed(bridge.samples_committed);
+    out->set_frames_committed(bridge.frames_committed);
+    out->set_frames_duplicate(bridge.frames_duplicate);
+    out->set_frames_rejected(bridge.frames_rejected);
+    out->set_software_version(bridge.software_version);
+    out->set_peer(bridge.peer);
+    if (const LiveBridges::Report report = live_->ReportOf(bridge.name, bridge.session); report != nullptr) {
+      *out->mutable_report() = *report;
+      if (!request.include_issues()) out->mutable_report()->clear_issues();
+    }
+    if (request.include_issues()) {
+      for (pb::Issue& issue : bridge.issues) *out->add_issues() = std::move(issue);
+    }
+    bytes += out->ByteSizeLong();
+  }
+  if (given < bridges.size()) {
+    response->set_next_page_token(
+        EncodeToken(TokenBinding(request, {"page_token", "page_size"}), {bridges[given - 1].name}));
+  }
+  return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* TwinService::ListSamples(grpc::CallbackServerContext* context,
+                                                   const pb::ListSamplesRequest* request,
+                                                   pb::ListSamplesResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const CallPtr call = Begin("ListSamples", context);
+  if (call == nullptr) return reactor;
+  RequestErrors errors;
+  CheckTwinId(request->twin_id(), &errors);
+  if (request->sensor().empty()) errors.Add("sensor", "expected the id of a sensor, got nothing");
+  PageSize(request->page_size(), kPageSamples, kPageSamplesMax, &errors);
+  if (request->has_start_time() && request->has_end_time() &&
+      UnixNanosOf(request->start_time()) > UnixNanosOf(request->end_time())) {
+    errors.Add("end_time", "expected it not to be before start_time");
+  }
+  History::SamplePosition from;
+  absl::Status status = errors.status();
+  if (status.ok()) status = call->caller().Check(Role::kReader, request->twin_id());
+  if (status.ok() && !request->page_token().empty()) {
+    const auto position =
+        DecodeToken("page_token", TokenBinding(*request, {"page_token", "page_size"}), request->page_token());
+    status = position.status();
+    if (status.ok() && (position->size() != 2 || !absl::SimpleAtoi((*position)[0], &from.revision) ||
+                        !absl::SimpleAtoi((*position)[1], &from.index))) {
+      errors.Add("page_token", "expected a token of ListSamples, got another one");
+      status = errors.status();
+    }
+  }
+  if (!status.ok()) {
+    call->Finish(status);
+    return reactor;
+  }
+  RunOnReaders(call, [this, request, response, from] { return FillSamples(*request, from, response); });
+  return reactor;
+}
+
+absl::Status TwinService::FillSamples(const pb::ListSamplesRequest& request, History::SamplePosition from,
+                                      pb::ListSamplesResponse* response) const {
+  // A sensor is known by its samples or by its twin's document.
+  const absl::Status known = parts_.committer->Read([&request](const TwinState& state) -> absl::Status {
+    if (state.FindSensor(request.twin_id(), request.sensor()) != nullptr) return absl::OkStatus();
+    const absl::StatusOr<TwinSnapshot> snapshot = state.GetTwin(request.twin_id());
+    if (!snapshot.ok()) return snapshot.status();
+    const std::vector<std::string> sensors = SensorIdsOf(snapshot->definition->tree);
+    if (std::find(sensors.begin(), sensors.end(), request.sensor()) != sensors.end()) return absl::OkStatus();
+    return MakeError(absl::StatusCode::kNotFound, "SENSOR_NOT_FOUND",
+                     absl::StrCat("twin \"", request.twin_id(), "\" has no sensor \"", request.sensor(),
+                                  "\", and never had samples of one"),
+                     {{"twin", request.twin_id()}, {"sensor", request.sensor()}});
+  });
+  if (!known.ok()) return known;
+  RequestErrors unused;
+  const size_t page_size = PageSize(request.page_size(), kPageSamples, kPageSamplesMax, &unused);
+  const int64_t start_unix_ns = request.has_start_time() ? UnixNanosOf(request.start_time()) : INT64_MIN;
+  const int64_t end_unix_ns = request.has_end_time() ? UnixNanosOf(request.end_time()) : INT64_MAX;
+  const absl::StatusOr<History::SamplePage> page =
+      parts_.history->ListSamples(request.twin_id(), request.sensor(), start_unix_ns, end_unix_ns, page_size, from);
+  if (!page.ok()) return page.status();
+  for (const History::SamplePage::Row& row : page->rows) {
+    SetSample(row.time_unix_ns, row.value, row.quality, response->add_samples());
+  }
+  if (!page->last) {
+    response->set_next_page_token(EncodeToken(TokenBinding(request, {"page_token", "page_size"}),
+                                              {absl::StrCat(page->next.revision), absl::StrCat(page->next.index)}));
+    return absl::OkStatus();
+  }
+  SetGapsInRange(parts_.committer->Read(
+                     [&request](const TwinState& state) { return state.GapsOf(request.twin_id(), request.sensor()); }),
+                 start_unix_ns, end_unix_ns, response->mutable_gaps());
+  return absl::OkStatus();
+}
+
+}  // namespace mvmd

@@ -1,0 +1,98 @@
+// The API for cloud services.
+#ifndef MVMD_GATEWAY_TWIN_SERVICE_H_
+#define MVMD_GATEWAY_TWIN_SERVICE_H_
+
+#include <atomic>
+#include <cstddef>
+
+#include "gateway/call.h"
+#include "gateway/caller.h"
+#include "gateway/live_bridges.h"
+#include "gateway/twin_writer.h"
+#include "gateway/watch_reactor.h"
+#include "mvmd/twin/v1alpha1/twin_service.grpc.pb.h"
+
+namespace mvmd {
+
+struct TwinServiceOptions {
+  size_t document_bytes_max = 8 << 20;
+  // A page ends early beyond this.
+  size_t page_bytes_max = 2 << 20;
+  // Calls that wait for their `min_revision`.
+  size_t waiting_max = 10000;
+  WatchLimits watch;
+};
+
+// Thread-safe. Every call is checked against the policy: what the caller may not read does not exist in lists and
+// watches, and is PERMISSION_DENIED when it is asked for by name.
+//
+// Threads: a single twin is rendered where the call comes in; everything that reads the disk, validates, or goes
+// through many twins runs on `readers`.
+class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackService {
+ public:
+  // All parts, and `callers` and `live`, outlive the service.
+  TwinService(const WatchParts& parts, const TwinServiceOptions& options, const Callers* callers,
+              const LiveBridges* live);
+
+  grpc::ServerUnaryReactor* GetTwin(grpc::CallbackServerContext* context,
+                                    const mvmd::twin::v1alpha1::GetTwinRequest* request,
+                                    mvmd::twin::v1alpha1::GetTwinResponse* response) override;
+  grpc::ServerUnaryReactor* ListTwins(grpc::CallbackServerContext* context,
+                                      const mvmd::twin::v1alpha1::ListTwinsRequest* request,
+                                      mvmd::twin::v1alpha1::ListTwinsResponse* response) override;
+  grpc::ServerWriteReactor<mvmd::twin::v1alpha1::WatchTwinsResponse>* WatchTwins(
+      grpc::CallbackServerContext* context, const mvmd::twin::v1alpha1::WatchTwinsRequest* request) override;
+  grpc::ServerUnaryReactor* ValidateTwin(grpc::CallbackServerContext* context,
+                                         const mvmd::twin::v1alpha1::ValidateTwinRequest* request,
+                                         mvmd::twin::v1alpha1::ValidateTwinResponse* response) override;
+  grpc::ServerUnaryReactor* PutTwin(grpc::CallbackServerContext* context,
+                                    const mvmd::twin::v1alpha1::PutTwinRequest* request,
+                                    mvmd::twin::v1alpha1::PutTwinResponse* response) override;
+  grpc::ServerUnaryReactor* UpdateTwin(grpc::CallbackServerContext* context,
+                                       const mvmd::twin::v1alpha1::UpdateTwinRequest* request,
+                                       mvmd::twin::v1alpha1::UpdateTwinResponse* response) override;
+  grpc::ServerUnaryReactor* DeleteTwin(grpc::CallbackServerContext* context,
+                                       const mvmd::twin::v1alpha1::DeleteTwinRequest* request,
+                                       mvmd::twin::v1alpha1::DeleteTwinResponse* response) override;
+  grpc::ServerUnaryReactor* ListBridges(grpc::CallbackServerContext* context,
+                                        const mvmd::twin::v1alpha1::ListBridgesRequest* request,
+                                        mvmd::twin::v1alpha1::ListBridgesResponse* response) override;
+  grpc::ServerUnaryReactor* ListSamples(grpc::CallbackServerContext* context,
+                                        const mvmd::twin::v1alpha1::ListSamplesRequest* request,
+                                        mvmd::twin::v1alpha1::ListSamplesResponse* response) override;
+
+ private:
+  using Work = absl::AnyInvocable<absl::Status()>;
+
+  // Null when the caller is not known; the call has been ended then.
+  CallPtr Begin(absl::string_view method, grpc::CallbackServerContext* context);
+  // Runs `work`, which ends the call, on `readers`; ends it with RESOURCE_EXHAUSTED when these are busy.
+  void RunOrRefuse(const CallPtr& call, absl::AnyInvocable<void() &&> work);
+  // Ends the call with what `work` says, which runs on `readers`.
+  void RunOnReaders(const CallPtr& call, Work work);
+  // Runs `work`, which ends the call, once `revision` is applied; ends the call when that does not happen in time.
+  void WhenApplied(const CallPtr& call, uint64_t revision, absl::AnyInvocable<void() &&> work);
+
+  absl::Status FillTwin(const mvmd::twin::v1alpha1::GetTwinRequest& request,
+                        mvmd::twin::v1alpha1::GetTwinResponse* response) const;
+  absl::Status FillTwins(const Caller& caller, const mvmd::twin::v1alpha1::ListTwinsRequest& request, std::string after,
+                         mvmd::twin::v1alpha1::ListTwinsResponse* response) const;
+  absl::Status FillBridges(const mvmd::twin::v1alpha1::ListBridgesRequest& request, const std::string& after,
+                           mvmd::twin::v1alpha1::ListBridgesResponse* response) const;
+  absl::Status FillSamples(const mvmd::twin::v1alpha1::ListSamplesRequest& request, History::SamplePosition from,
+                           mvmd::twin::v1alpha1::ListSamplesResponse* response) const;
+  // What a write made; the twin may have changed or gone since.
+  void FillWritten(const std::string& twin, const ApplyResult& result,
+                   mvmd::twin::v1alpha1::TwinDocument* document) const;
+
+  const WatchParts parts_;
+  const TwinServiceOptions options_;
+  const Callers* const callers_;
+  const LiveBridges* const live_;
+  TwinWriter writer_;
+  std::atomic<size_t> waiting_ = 0;
+};
+
+}  // namespace mvmd
+
+#endif  // MVMD_GATEWAY_TWIN_SERVICE_H_
