@@ -106,24 +106,45 @@ void AppendEcmaScript(absl::string_view digits, int point, std::string* out) {
   }
 }
 
+// UTF-8 keeps the order of code points. UTF-16 has those above U+FFFF as surrogates (0xD800 on), before U+E000 to
+// U+FFFF. Only first bytes of characters are that large, so that it is enough to rank them anew.
+unsigned char RankOf(unsigned char byte) {
+  if (byte < 0xEE) return byte;
+  return byte >= 0xF0 ? static_cast<unsigned char>(byte - 2) : static_cast<unsigned char>(byte + 5);
+}
+
+// The first eight bytes as a number that orders as the name does; of equal ones nothing is known.
+uint64_t SortKey(absl::string_view name) {
+  uint64_t key = 0;
+  const size_t length = std::min<size_t>(name.size(), 8);
+  for (size_t i = 0; i < 8; ++i) key = key << 8 | (i < length ? RankOf(static_cast<unsigned char>(name[i])) : 0);
+  return key;
+}
+
+struct OrderedMember {
+  uint64_t key;
+  const Json::Member* member;
+
+  friend bool operator<(const OrderedMember& a, const OrderedMember& b) {
+    return a.key != b.key ? a.key < b.key : CompareCanonicalNames(a.member->first, b.member->first) < 0;
+  }
+};
+
 void AppendObject(const Json& object, std::string* out) {
   const std::vector<Json::Member>& members = object.members();
-  absl::InlinedVector<const Json::Member*, 32> order;
+  absl::InlinedVector<OrderedMember, 16> order;
   order.reserve(members.size());
-  for (const Json::Member& member : members) order.push_back(&member);
-  auto less = [](const Json::Member* a, const Json::Member* b) {
-    return CompareCanonicalNames(a->first, b->first) < 0;
-  };
-  if (!std::is_sorted(order.begin(), order.end(), less)) std::sort(order.begin(), order.end(), less);
-  out->push_back('{');
-  bool first = true;
-  for (const Json::Member* member : order) {
-    if (!first) out->push_back(',');
-    first = false;
-    AppendCanonicalString(member->first, out);
+  for (const Json::Member& member : members) order.push_back({SortKey(member.first), &member});
+  std::sort(order.begin(), order.end());
+  char separator = '{';
+  for (const OrderedMember& entry : order) {
+    out->push_back(separator);
+    separator = ',';
+    AppendCanonicalString(entry.member->first, out);
     out->push_back(':');
-    AppendCanonical(member->second, out);
+    AppendCanonical(entry.member->second, out);
   }
+  if (order.empty()) out->push_back('{');
   out->push_back('}');
 }
 
@@ -228,14 +249,7 @@ int CompareCanonicalNames(absl::string_view a, absl::string_view b) {
   size_t i = 0;
   while (i < common && a[i] == b[i]) ++i;
   if (i == common) return a.size() < b.size() ? -1 : a.size() > b.size() ? 1 : 0;
-  const auto x = static_cast<unsigned char>(a[i]);
-  const auto y = static_cast<unsigned char>(b[i]);
-  // UTF-8 keeps the order of code points. UTF-16 has those above U+FFFF as surrogates (0xD800 on), before U+E000 to
-  // U+FFFF.
-  const bool x_is_pair = x >= 0xF0;
-  const bool y_is_pair = y >= 0xF0;
-  if (x_is_pair != y_is_pair && x >= 0xEE && y >= 0xEE) return x_is_pair ? -1 : 1;
-  return x < y ? -1 : 1;
+  return RankOf(static_cast<unsigned char>(a[i])) < RankOf(static_cast<unsigned char>(b[i])) ? -1 : 1;
 }
 
 std::string Sha256(absl::string_view bytes) {

@@ -134,32 +134,6 @@ Json& Json::operator=(const Json& other) {
   return *this;
 }
 
-Json& Json::operator=(Json&& other) noexcept {
-  if (this != &other) {
-    Json taken(std::move(other));
-    Clear();
-    Steal(std::move(taken));
-  }
-  return *this;
-}
-
-void Json::Clear() noexcept {
-  switch (type_) {
-    case Type::kString:
-      string_.~basic_string();
-      break;
-    case Type::kArray:
-      elements_.~vector();
-      break;
-    case Type::kObject:
-      members_.~vector();
-      break;
-    default:
-      break;
-  }
-  type_ = Type::kNull;
-}
-
 const Json* Json::Find(absl::string_view name) const {
   if (!is_object()) return nullptr;
   for (const Member& member : members_) {

@@ -126,6 +126,23 @@ void AppendPointerToken(std::string* pointer, absl::string_view token);
 
 inline Json::Json(Json&& other) noexcept { Steal(std::move(other)); }
 
+// By way of a third: `other` may be a part of this value.
+inline Json& Json::operator=(Json&& other) noexcept {
+  if (this != &other) {
+    Json taken(std::move(other));
+    Clear();
+    Steal(std::move(taken));
+  }
+  return *this;
+}
+
+inline void Json::Clear() noexcept {
+  if (type_ == Type::kString) string_.~basic_string();
+  if (type_ == Type::kArray) elements_.~vector();
+  if (type_ == Type::kObject) members_.~vector();
+  type_ = Type::kNull;
+}
+
 inline void Json::Steal(Json&& other) noexcept {
   switch (other.type_) {
     case Type::kNull:

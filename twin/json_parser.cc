@@ -3,7 +3,9 @@
 // handed out.
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -17,7 +19,7 @@
 namespace mvmd {
 namespace {
 
-// Up to here a name is compared with each one before it.
+// From here on names are hashed.
 constexpr size_t kSmallObject = 12;
 constexpr absl::string_view kIntegerMax = "9007199254740991";  // 2^53 - 1
 constexpr absl::string_view kReplacement = "\xEF\xBF\xBD";
@@ -87,6 +89,33 @@ bool IsOverflow(const char* p, const char* end) {
   return magnitude + exponent > 0;
 }
 
+// The names of one object so far.
+class RepeatedNames {
+ public:
+  // Whether `name` is among the `count` members read before it. To be called for each name in turn.
+  bool Add(const std::string& name, const Json::Member* members, size_t count) {
+    if (count >= kSmallObject) return AddToLarge(name, members, count);
+    // A name whose mark nobody has is new; few are compared.
+    const size_t first = name.empty() ? 0 : static_cast<unsigned char>(name.front());
+    const size_t last = name.empty() ? 0 : static_cast<unsigned char>(name.back());
+    const uint64_t mark = uint64_t{1} << ((name.size() * 7 + first * 5 + last) % 64);
+    const bool may_repeat = (marks_ & mark) != 0;
+    marks_ |= mark;
+    return may_repeat && std::any_of(members, members + count, [&](const auto& m) { return m.first == name; });
+  }
+
+ private:
+  bool AddToLarge(const std::string& name, const Json::Member* members, size_t count) {
+    if (names_.empty()) {
+      for (size_t i = 0; i < count; ++i) names_.insert(members[i].first);
+    }
+    return !names_.insert(name).second;
+  }
+
+  uint64_t marks_ = 0;
+  absl::flat_hash_set<std::string> names_;
+};
+
 class IJsonReader {
  public:
   IJsonReader(absl::string_view text, int depth_max)
@@ -141,57 +170,78 @@ class IJsonReader {
     }
   }
 
+  // Members and elements are gathered on one stack and moved into a vector of their number at the end of their parent.
+  // What has a path lives in the frames of these two functions, which stay where they are.
   bool ReadObject(const JsonPath& at, int depth, Json* out) {
-    *out = Json::Object();
-    std::vector<Json::Member>& members = out->members();
-    absl::flat_hash_set<std::string> names;  // filled when linear search would get slow
+    const size_t base = member_stack_.size();
+    RepeatedNames names;
     ++p_;
     SkipSpace();
-    if (p_ != end_ && *p_ == '}') return Advance();
+    if (p_ != end_ && *p_ == '}') {
+      *out = Json::Object();
+      return Advance();
+    }
     for (;;) {
       if (p_ == end_ || *p_ != '"') return Malformed(absl::StrCat("expected a member name, got ", Here()));
       const char* name_at = p_;
       std::string name;
       bool paired = true;
       if (!ReadString(&name, &paired)) return false;
+      const JsonPath member_at = at.Member(name);
       if (!paired) Add("DOC-03", at, name_at, "expected surrogates in pairs, got a name with an unpaired one");
-      const bool repeated = IsRepeated(members, name, &names);
-      if (members.empty()) members.reserve(4);
-      Json::Member& member = members.emplace_back(std::move(name), Json());
-      const JsonPath member_at = at.Member(member.first);
-      if (repeated) Add("DOC-02", member_at, name_at, "expected each name once in an object, got it again");
+      if (names.Add(name, member_stack_.data() + base, member_stack_.size() - base)) {
+        Add("DOC-02", member_at, name_at, "expected each name once in an object, got it again");
+      }
       SkipSpace();
       if (p_ == end_ || *p_ != ':') return Malformed(absl::StrCat("expected ':' after a member name, got ", Here()));
       ++p_;
       SkipSpace();
-      if (!ReadValue(member_at, depth + 1, &member.second)) return false;
+      Json value;
+      if (!ReadValue(member_at, depth + 1, &value)) return false;
+      member_stack_.emplace_back(std::move(name), std::move(value));
       SkipSpace();
       if (p_ == end_ || (*p_ != ',' && *p_ != '}')) {
         return Malformed(absl::StrCat("expected ',' or '}' after a member, got ", Here()));
       }
-      if (*p_ == '}') return Advance();
+      if (*p_ == '}') break;
       ++p_;
       SkipSpace();
     }
+    *out = Json::Object();
+    Unstack(base, &member_stack_, &out->members());
+    return Advance();
   }
 
   bool ReadArray(const JsonPath& at, int depth, Json* out) {
-    *out = Json::Array();
-    std::vector<Json>& elements = out->elements();
+    const size_t base = element_stack_.size();
     ++p_;
     SkipSpace();
-    if (p_ != end_ && *p_ == ']') return Advance();
+    if (p_ != end_ && *p_ == ']') {
+      *out = Json::Array();
+      return Advance();
+    }
     for (;;) {
-      const JsonPath element_at = at.Element(elements.size());
-      if (!ReadValue(element_at, depth + 1, &elements.emplace_back())) return false;
+      Json value;
+      if (!ReadValue(at.Element(element_stack_.size() - base), depth + 1, &value)) return false;
+      element_stack_.push_back(std::move(value));
       SkipSpace();
       if (p_ == end_ || (*p_ != ',' && *p_ != ']')) {
         return Malformed(absl::StrCat("expected ',' or ']' after an element, got ", Here()));
       }
-      if (*p_ == ']') return Advance();
+      if (*p_ == ']') break;
       ++p_;
       SkipSpace();
     }
+    *out = Json::Array();
+    Unstack(base, &element_stack_, &out->elements());
+    return Advance();
+  }
+
+  template <typename T>
+  static void Unstack(size_t base, std::vector<T>* stack, std::vector<T>* out) {
+    const auto begin = stack->begin() + static_cast<std::ptrdiff_t>(base);
+    out->assign(std::make_move_iterator(begin), std::make_move_iterator(stack->end()));
+    stack->erase(begin, stack->end());
   }
 
   bool ReadStringValue(const JsonPath& at, Json* out) {
@@ -204,8 +254,12 @@ class IJsonReader {
     return true;
   }
 
+  // `out` is empty.
   bool ReadString(std::string* out, bool* paired) {
-    ++p_;
+    const char* start = ++p_;
+    p_ = FindStringSpecial<true>(p_, end_);
+    out->assign(start, static_cast<size_t>(p_ - start));
+    if (p_ != end_ && *p_ == '"') return Advance();  // as nearly all are
     for (;;) {
       const char* run = p_;
       p_ = FindStringSpecial<true>(p_, end_);
@@ -287,30 +341,37 @@ class IJsonReader {
       p_ = digits + 1;
       return Malformed("expected no digit after a leading zero, got one");
     }
-    bool integer = true;
+    const char* point = p_;
     if (p_ != end_ && *p_ == '.') {
-      integer = false;
       ++p_;
       if (!SkipDigits()) return false;
     }
+    const char* exponent = p_;
     if (p_ != end_ && (*p_ == 'e' || *p_ == 'E')) {
-      integer = false;
       ++p_;
       if (p_ != end_ && (*p_ == '+' || *p_ == '-')) ++p_;
       if (!SkipDigits()) return false;
     }
-    *out = Json::Number(ConvertNumber(at, start, digits, integer));
+    const bool is_short = p_ == exponent && p_ - digits <= (p_ == point ? 15 : 16);
+    *out = Json::Number(is_short ? ConvertShort(*start == '-', digits, point)
+                                 : ConvertNumber(at, start, digits, /*integer=*/p_ == point));
     return true;
+  }
+
+  // At most 15 digits, with or without a point: whole number and power of ten are exact, so that their quotient is
+  // rounded once, as it has to be.
+  double ConvertShort(bool negative, const char* digits, const char* point) {
+    constexpr double kPowers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    int64_t whole = 0;
+    for (const char* c = digits; c != p_; ++c) {
+      if (c != point) whole = whole * 10 + (*c - '0');
+    }
+    const double value = static_cast<double>(whole) / kPowers[point == p_ ? 0 : p_ - point - 1];
+    return negative ? -value : value;
   }
 
   // The text from `start` to p_ follows the grammar. 0 when it is out of range.
   double ConvertNumber(const JsonPath& at, const char* start, const char* digits, bool integer) {
-    if (integer && p_ - digits <= 15) {
-      int64_t value = 0;
-      for (const char* c = digits; c != p_; ++c) value = value * 10 + (*c - '0');
-      const auto magnitude = static_cast<double>(value);
-      return *start == '-' ? -magnitude : magnitude;
-    }
     double value = 0;
     const std::from_chars_result read = std::from_chars(start, p_, value);
     if (read.ec == std::errc::result_out_of_range) {
@@ -347,18 +408,6 @@ class IJsonReader {
   bool Advance() {
     ++p_;
     return true;
-  }
-
-  static bool IsRepeated(const std::vector<Json::Member>& members, const std::string& name,
-                         absl::flat_hash_set<std::string>* names) {
-    if (members.size() < kSmallObject) {
-      return std::any_of(members.begin(), members.end(),
-                         [&](const Json::Member& member) { return member.first == name; });
-    }
-    if (names->empty()) {
-      for (const Json::Member& member : members) names->insert(member.first);
-    }
-    return !names->insert(name).second;
   }
 
   // The byte at hand, for messages. At most that: what a document says stays out of them.
@@ -414,6 +463,8 @@ class IJsonReader {
   const char* p_;
   const char* const end_;
   const int depth_max_;
+  std::vector<Json::Member> member_stack_;
+  std::vector<Json> element_stack_;
   JsonParseResult result_;
   bool failed_ = false;
   size_t problem_bytes_ = 0;
