@@ -298,7 +298,9 @@ absl::Status JsonDecoder::DecodeEach(const ReadingSpec& spec, const dom::element
   if (base.is_array()) {
     size_t index = 0;
     *found = true;
-    for (dom::element element : base.get_array().value_unsafe()) {
+    // Named: a range-for does not keep the result alive, which value_unsafe() refers into.
+    const dom::array elements = base.get_array().value_unsafe();
+    for (dom::element element : elements) {
       absl::string_view name;
       if (spec.name_text.empty() && !spec.name_pointer.has_value()) name = names_.emplace_back(absl::StrCat(index));
       absl::Status status = DecodeOne(spec, element, name, message_time, topic, found, readings);
@@ -309,7 +311,8 @@ absl::Status JsonDecoder::DecodeEach(const ReadingSpec& spec, const dom::element
   }
   if (base.is_object()) {
     *found = true;
-    for (dom::key_value_pair member : base.get_object().value_unsafe()) {
+    const dom::object members = base.get_object().value_unsafe();
+    for (dom::key_value_pair member : members) {
       absl::Status status = DecodeOne(spec, member.value, View(member.key), message_time, topic, found, readings);
       if (!status.ok()) return status;
     }
