@@ -4,7 +4,6 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
-#include <map>
 #include <utility>
 
 #include "CLI/CLI.hpp"
@@ -69,17 +68,16 @@ int RunTwinctl(int argc, const char* const* argv, Console& console) {
   CLI::App app("Digital twins of the MVMD profile, from the command line.", "twinctl");
   app.require_subcommand(1);
   app.fallthrough();
-  app.set_version_flag("--version", "twinctl " MVMD_VERSION);
+  app.set_version_flag("--version", "twinctl " MVMD_VERSION "\n");
   app.footer(
       "The gateway is found through twinctl.yaml (here, or in $XDG_CONFIG_HOME/mvmd), --config, or the environment\n"
       "(MVMD_ADDRESS, MVMD_CA, MVMD_CERT, MVMD_KEY, MVMD_SERVER_NAME). validate, canonicalize and decode need none.\n"
       "Exit codes: 0 fine, 1 failed, 2 invalid input.");
 
   GlobalOptions options;
-  const std::map<std::string, OutputFormat> formats = {
-      {"table", OutputFormat::kTable}, {"json", OutputFormat::kJson}, {"jsonl", OutputFormat::kJsonLines}};
-  app.add_option("-o,--output", options.output, "table, json or jsonl (default: table)")
-      ->transform(CLI::CheckedTransformer(formats).description(""))
+  std::string output = "table";
+  app.add_option("-o,--output", output, "table, json or jsonl (default: table)")
+      ->check(CLI::IsMember({"table", "json", "jsonl"}).description(""))
       ->type_name("FORMAT");
   app.add_option("--config", options.config_path, "Settings file instead of twinctl.yaml")->type_name("FILE");
   app.add_option("--timeout", options.timeout_seconds, "Seconds that a call to the gateway may take (default: 10)")
@@ -100,9 +98,16 @@ int RunTwinctl(int argc, const char* const* argv, Console& console) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    if (app.get_subcommands().empty() && !app.remaining().empty()) {
+      console.err() << "twinctl: there is no command `" << Printable(app.remaining().front())
+                    << "`; see twinctl --help\n";
+      return static_cast<int>(ExitCode::kInvalidInput);
+    }
     const int code = app.exit(error, console.out(), console.err());
     return static_cast<int>(code == 0 ? ExitCode::kFine : ExitCode::kInvalidInput);
   }
+  if (output == "json") options.output = OutputFormat::kJson;
+  if (output == "jsonl") options.output = OutputFormat::kJsonLines;
 
   for (const auto& [subcommand, command] : registered) {
     if (!subcommand->parsed()) continue;

@@ -154,22 +154,20 @@ fi
 
 stack_start plant
 trap - EXIT INT TERM
-link=$STACK_ROOT/build/demo
-ln -sfn "$dir" "$link"
 cat <<KEEP
-Everything is up, the plant goes on. In this folder:
+Everything is up, the plant goes on. To look around:
 
-  . build/demo/env                                   # addresses and certificates
+  . $dir/env                     # addresses, certificates, the binaries in PATH
   twinctl list
   twinctl get $twin
   twinctl watch $twin
   twinctl samples $twin temp-1 --limit 5
   twinctl bridges --issues
   mosquitto_pub -h localhost -p \$BROKER_PORT --cafile \$MVMD_CA --cert \$PLANT_CERT --key \$PLANT_KEY -q 1 \\
-    -t twins/$twin/sensors/temp-1 -m '{"currentValue": 99.5}'
-  ls build/demo/logs
+    -t twins/$twin/sensors/temp-1 -m '{"currentValue": 61.5}'
+  ls \$DEMO/logs
 
-Stop it:
+To stop it:
 
-  kill $(cat "$dir"/{plant,bridge,gateway,broker}.pid | tr '\n' ' ')&& rm -rf $dir $link
+  kill $(cat "$dir"/{plant,bridge,gateway,broker}.pid | tr '\n' ' ')&& rm -rf $dir
 KEEP

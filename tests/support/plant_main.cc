@@ -134,7 +134,7 @@ class Plant {
       while (due.top().first <= now) {
         const auto [when, index] = due.top();
         due.pop();
-        Sample(sources_[index], start, now, publisher);
+        Sample(sources_[index], start, when, publisher);
         // What is more than a second late is left out, not made up for.
         due.emplace(std::max(when + sources_[index].period, now - absl::Seconds(1)), index);
       }
@@ -147,13 +147,13 @@ class Plant {
     }
   }
 
-  // Times are as coarse as the period allows, and grow.
-  void Sample(Source& source, absl::Time start, absl::Time now, PlantPublisher& publisher) {
+  // As a sensor does, at its time, however late this process is. Times are as coarse as the period allows, and grow.
+  void Sample(Source& source, absl::Time start, absl::Time when, PlantPublisher& publisher) {
     const int64_t unit_ns = source.period >= absl::Milliseconds(2) ? 1'000'000 : 1'000;
     const int64_t time_unix_ns =
-        std::max(absl::ToUnixNanos(now) / unit_ns * unit_ns, source.last_time_unix_ns + unit_ns);
+        std::max(absl::ToUnixNanos(when) / unit_ns * unit_ns, source.last_time_unix_ns + unit_ns);
     source.last_time_unix_ns = time_unix_ns;
-    const double value = source.signal.At(absl::ToDoubleSeconds(now - start));
+    const double value = source.signal.At(absl::ToDoubleSeconds(when - start));
     tickets_.push_back({source.ledger_index, ledger_.AddPublished(source.ledger_index, time_unix_ns, value)});
     publisher.Publish(source.topic, PlantPayload(*source.sensor, value, time_unix_ns), tickets_.size() - 1);
   }

@@ -1,0 +1,111 @@
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "twin/canonical.h"
+#include "twinctl/command.h"
+
+namespace mvmd {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr char kExample[] = MVMD_TEST_DATA "/profile/twin-complete.jsonld";
+
+struct Outcome {
+  int code;
+  std::string out;
+  std::string err;
+};
+
+Outcome RunWith(std::vector<const char*> arguments) {
+  std::ostringstream out;
+  std::ostringstream err;
+  Console console(out, err, /*terminal=*/false, /*colour=*/false);
+  arguments.insert(arguments.begin(), "twinctl");
+  const int code = RunTwinctl(static_cast<int>(arguments.size()), arguments.data(), console);
+  return {code, out.str(), err.str()};
+}
+
+std::string WriteFile(const std::string& name, const std::string& text) {
+  const std::string path = ::testing::TempDir() + name;
+  std::ofstream(path) << text;
+  return path;
+}
+
+TEST(TwinctlTest, ValidateAcceptsTheExample) {
+  const Outcome outcome = RunWith({"validate", kExample});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, HasSubstr("valid, 0 errors, 4 warnings"));
+}
+
+TEST(TwinctlTest, ValidatePrintsTheResultObject) {
+  const std::string file = WriteFile("bad.jsonld", "{}");
+  const Outcome outcome = RunWith({"validate", file.c_str(), "--strict", "-o", "json"});
+  EXPECT_EQ(outcome.code, 2);
+  const auto result = ParseJson(outcome.out);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_FALSE(result->Find("valid")->boolean());
+  EXPECT_TRUE(result->Find("strict")->boolean());
+  EXPECT_EQ(result->Find("profile")->string(), "digital-twin");
+  EXPECT_THAT(result->Find("errors")->elements(), testing::Not(IsEmpty()));
+  EXPECT_THAT(outcome.err, IsEmpty());
+}
+
+TEST(TwinctlTest, CanonicalizePrintsTheBytesAndNothingElse) {
+  const std::string file = WriteFile("c.json", "{\"b\": 1.0,\n \"a\": [\"\\u00e9\"]}\n");
+  EXPECT_EQ(RunWith({"canonicalize", file.c_str()}).out, "{\"a\":[\"\u00e9\"],\"b\":1}");
+  EXPECT_EQ(RunWith({"canonicalize", "--digest", file.c_str()}).out, Sha256Hex("{\"a\":[\"\u00e9\"],\"b\":1}") + "\n");
+}
+
+TEST(TwinctlTest, CanonicalizeRefusesWhatIsNoIJson) {
+  for (const char* text : {"", "{", "{\"a\":1,\"a\":2}", "[1e999]", "\"\\ud800\"", "\xff"}) {
+    const std::string file = WriteFile("d.json", text);
+    const Outcome outcome = RunWith({"canonicalize", file.c_str()});
+    EXPECT_EQ(outcome.code, 2) << text;
+    EXPECT_THAT(outcome.out, IsEmpty()) << text;
+    EXPECT_THAT(outcome.err, HasSubstr("DOC-0")) << text;
+  }
+}
+
+TEST(TwinctlTest, FailsOnFilesThatAreNotThere) {
+  const Outcome outcome = RunWith({"validate", "/no/such/file"});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("/no/such/file"));
+}
+
+TEST(TwinctlTest, RefusesInputLargerThanADocument) {
+  const std::string file = WriteFile("large.json", std::string(kInputBytesMax + 1, ' '));
+  EXPECT_EQ(RunWith({"validate", file.c_str()}).code, 2);
+  std::filesystem::remove(file);
+}
+
+TEST(TwinctlTest, RefusesWrongUsage) {
+  EXPECT_EQ(RunWith({}).code, 2);
+  EXPECT_EQ(RunWith({"get"}).code, 2);
+  EXPECT_EQ(RunWith({"validate", kExample, "-o", "xml"}).code, 2);
+  EXPECT_EQ(RunWith({"validate", kExample, "--no-such-flag"}).code, 2);
+  const Outcome outcome = RunWith({"gte", "x"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("no command `gte`"));
+}
+
+TEST(TwinctlTest, HelpAndVersionAreFine) {
+  EXPECT_EQ(RunWith({"--help"}).code, 0);
+  EXPECT_EQ(RunWith({"watch", "--help"}).code, 0);
+  EXPECT_THAT(RunWith({"--version"}).out, HasSubstr("twinctl "));
+}
+
+TEST(TwinctlTest, SaysWhatSettingsAreMissing) {
+  const std::string file = WriteFile("twinctl.yaml", "address: localhost:1\n");
+  const Outcome outcome = RunWith({"--config", file.c_str(), "list"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("tls.ca_file"));
+}
+
+}  // namespace
+}  // namespace mvmd
