@@ -10,7 +10,6 @@ find_package(simdjson CONFIG REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(spdlog CONFIG REQUIRED)
 find_package(prometheus-cpp CONFIG REQUIRED)
-pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(mosquitto REQUIRED IMPORTED_TARGET libmosquitto)
 pkg_check_modules(sqlite3 REQUIRED IMPORTED_TARGET sqlite3)
 # Not named `zstd`: RocksDB's own search for it uses variables of that name, and fails when CMake runs again.

@@ -42,7 +42,7 @@ class Health {
 //   /livez    200 `ok`, or 503 with the reason
 //   /readyz   200 `ok`, or 503 with a reason a line
 //   /metrics  Prometheus text
-// Two threads serve; connections are closed after each response, headers and reads are limited in size and time.
+// Two threads serve, 16 connections wait, more are closed. One request a connection, at most 8 KiB, within two seconds.
 class OpsServer {
  public:
   // `address` is `host:port`, port 0: any free one. Listens when it returns. INVALID_ARGUMENT: not an address;
