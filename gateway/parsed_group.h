@@ -1,10 +1,14 @@
-// A FrameGroup, inflated, parsed and decoded once, then shared: by the session that checks it, the fold and the watchers.
+// A FrameGroup, inflated, parsed and decoded once, then shared: by the session that checks it, the fold and the
+// watchers.
 #ifndef MVMD_GATEWAY_PARSED_GROUP_H_
 #define MVMD_GATEWAY_PARSED_GROUP_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "google/protobuf/arena.h"
 #include "mvmd/twin/v1alpha1/block.pb.h"
@@ -25,17 +29,19 @@ struct ParsedGroup {
   google::protobuf::Arena arena;
   std::vector<Frame> frames;
   uint64_t sample_count = 0;
-  mvmd::twin::v1alpha1::Lane lane;
+  mvmd::twin::v1alpha1::Lane lane = mvmd::twin::v1alpha1::LANE_LIVE;
+  size_t bytes = 0;  // memory, about
 };
 
 struct GroupLimits {
   size_t raw_bytes_max = 8 << 20;    // FrameBatch before compression
   size_t frame_bytes_max = 1 << 20;  // one encoded Frame
+  size_t frames_max = 1 << 17;       // bounds what a bomb of tiny frames costs
 };
 
 // INVALID_ARGUMENT or RESOURCE_EXHAUSTED when the group as a whole cannot be read (damaged compression, too large, no
-// frames): the peer broke the protocol. A frame that is wrong by itself (seq 0, no payload, columns that disagree, too
-// large) has its own status and harms no other.
+// frames, too many): the peer broke the protocol. A frame that is wrong by itself (not a Frame, seq 0, no payload,
+// columns that disagree, too large) has its own status and harms no other.
 absl::StatusOr<std::shared_ptr<const ParsedGroup>> ParseGroup(const mvmd::twin::v1alpha1::FrameGroup& group,
                                                               const GroupLimits& limits, FrameGroupCodec* codec);
 

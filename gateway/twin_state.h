@@ -7,9 +7,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "gateway/parsed_group.h"
 #include "mvmd/twin/v1alpha1/log.pb.h"
@@ -59,6 +61,8 @@ struct AppliedEntry {
   std::vector<Connection> connections;
   std::shared_ptr<const ParsedGroup> group;
   size_t bytes = 0;  // memory, about
+
+  size_t MemoryBytes() const;  // computes `bytes`
 };
 
 // What the one who appended the entry wants to know.
@@ -84,6 +88,13 @@ struct ApplyResult {
 };
 
 // A twin as a reader sees it; render outside of the lock.
+//
+// Live part: `last_synced` is the time of the entry that last brought samples; `latency` is how long the newest sample
+// of an entry had been under way, smoothed over the entries of the live lane, in whole milliseconds;
+// `connection_status`
+// (`active`, `inactive`) is that of the owner, the bridge that last sent samples or a document of the twin. Without one
+// of these the document keeps its own. `date_modified` is set when a write has changed the definition after it was
+// created and did not bring a new `dateModified` itself.
 struct TwinSnapshot {
   std::string twin;
   std::shared_ptr<const Definition> definition;
@@ -115,13 +126,34 @@ struct Checkpoint {
   std::vector<std::pair<std::string, std::optional<std::string>>> changes;
 };
 
+// Part of what Apply depends on: replicas need the same. A change of them concerns entries that are applied afterwards,
+// which is why nothing in the state is computed from them again. Sizes of frames and groups are the session's to check.
 struct TwinStateLimits {
-  GroupLimits group;
   size_t document_bytes_max = 8 << 20;
-  size_t unfinished_documents_max = 64;  // a bridge
-  size_t twins_a_bridge_max = 10000;
-  size_t issues_kept = 64;  // a bridge
+  size_t unfinished_documents_max = 64;             // a bridge
+  size_t unfinished_document_bytes_max = 32 << 20;  // a bridge, all of them together
+  size_t twins_a_bridge_max = 10000;                // in one epoch
+  size_t sensors_a_twin_max = 10000;
+  size_t issues_kept = 64;       // a bridge
   size_t definitions_kept = 64;  // old ones, a twin
+  size_t gaps_kept = 256;        // a twin; the oldest are merged
+  // (sensor, segment of the log) pairs that are known not to be worth reading; with more sensors segments get longer.
+  size_t history_rows_max = 1 << 20;
+};
+
+// Closed interval of revisions.
+struct RevisionRange {
+  uint64_t first = 0;
+  uint64_t last = 0;
+  friend bool operator==(const RevisionRange&, const RevisionRange&) = default;
+};
+
+// Where the samples of one sensor are in the frames of one session.
+struct BindingPlace {
+  uint32_t binding = 0;
+  // Declared here: earlier frames do not have it.
+  uint64_t revision = 0;
+  uint32_t frame = 0;  // index in the group
 };
 
 // Deterministic: no clock, no random, no I/O; time comes from the entry. Thread-compatible: one writer (the committer),
@@ -136,16 +168,21 @@ class TwinState {
   TwinState(const TwinState&) = delete;
   TwinState& operator=(const TwinState&) = delete;
 
-  // Applies the entry at `revision`, which is applied_revision() + 1. `group` spares parsing a FramesReceived again; may
-  // be null. `applied` may be null. DATA_LOSS in the result when the entry cannot be read at all.
+  // Applies the entry at `revision`, which is applied_revision() + 1. `group` spares parsing a FramesReceived again;
+  // may be null. `applied` may be null. DATA_LOSS in the result when the entry cannot be read at all.
   ApplyResult Apply(uint64_t revision, const mvmd::twin::v1alpha1::LogEntry& entry,
                     std::shared_ptr<const ParsedGroup> group, std::shared_ptr<const AppliedEntry>* applied);
 
-  // What Apply told of an entry that is already applied, rebuilt from the log. Fails with DATA_LOSS when it cannot.
-  absl::StatusOr<std::shared_ptr<const AppliedEntry>> Resolve(
-      uint64_t revision, const mvmd::twin::v1alpha1::LogEntry& entry) const;
+  // What Apply told of an entry that is already applied, rebuilt from the log. `group` spares parsing it under the
+  // caller's lock; may be null. OUT_OF_RANGE (reason REVISION_COMPACTED, metadata oldest_revision) when a definition of
+  // that time is forgotten; DATA_LOSS when the entry does not fit to the state.
+  absl::StatusOr<std::shared_ptr<const AppliedEntry>> Resolve(uint64_t revision,
+                                                              const mvmd::twin::v1alpha1::LogEntry& entry,
+                                                              std::shared_ptr<const ParsedGroup> group = nullptr) const;
 
   uint64_t applied_revision() const { return applied_revision_; }
+  // Time of the newest entry.
+  int64_t last_time_unix_ns() const;
 
   // NOT_FOUND (reason TWIN_NOT_FOUND).
   absl::StatusOr<TwinSnapshot> GetTwin(absl::string_view twin) const;
@@ -159,6 +196,15 @@ class TwinState {
   std::vector<mvmd::twin::v1alpha1::Gap> GapsOf(absl::string_view twin, absl::string_view sensor) const;
   // Null when the sensor was never bound.
   const SensorRef* FindSensor(absl::string_view twin, absl::string_view sensor) const;
+  // Parts of the log, in order, that may hold samples of the sensor with start <= time < end, from `first_revision` on.
+  // Nothing before the twin's last removal.
+  std::vector<RevisionRange> SegmentsOf(const SensorRef* sensor, int64_t start_unix_ns, int64_t end_unix_ns,
+                                        uint64_t first_revision) const;
+  // Bindings of the sensor in the epoch of a session; looks at every binding of it, so keep the answer.
+  std::vector<BindingPlace> BindingsOf(uint64_t session, const SensorRef* sensor) const;
+  // May samples of this frame (index) be told: it was not applied before, and its twin was not deleted then.
+  bool IsApplied(uint64_t revision, uint32_t frame, const SensorRef* sensor) const;
+
   // Sessions that are open in the log; after a restart their bridges are gone.
   std::vector<std::pair<std::string, uint64_t>> OpenSessions() const;
 
@@ -167,6 +213,10 @@ class TwinState {
   absl::Status Restore(absl::string_view key, absl::string_view value);
   // Call after the last Restore.
   absl::Status FinishRestore(uint64_t revision);
+
+  // Forgets what only serves to read entries before `revision`, which are no longer in the log: old epochs and
+  // sessions, old definitions, gaps, and what was not applied.
+  void ForgetBefore(uint64_t revision);
 
   // For tests: SHA-256 over everything, equal for equal logs.
   std::string Fingerprint() const;

@@ -1,0 +1,551 @@
+// Frames of a bridge: bindings, blocks, gaps; and what they told, read again from the log.
+//
+// Resolve must find what Apply found, in a state that has gone on since. So what a frame did follows from the entry and
+// from things that are never changed afterwards: a binding with the place of its declaration, the spans in which a twin
+// was deleted, and the notes.
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "gateway/twin_state_impl.h"
+#include "runtime/status_proto.h"
+
+namespace mvmd {
+
+namespace pb = mvmd::twin::v1alpha1;
+
+namespace {
+
+// A source's clock may be ahead by this much before somebody should look at it.
+constexpr int64_t kClockAheadNs = 300'000'000'000;
+
+// The log has what the session let through by its own limits, which may have been others.
+constexpr GroupLimits kLogLimits = {
+    .raw_bytes_max = size_t{1} << 30, .frame_bytes_max = size_t{1} << 30, .frames_max = size_t{1} << 24};
+
+// By seq. A peer decides how many there are, so that a search through the list would not do.
+using RefusedFrames = absl::flat_hash_map<uint64_t, const pb::RefusedFrame*>;
+RefusedFrames IndexRefused(const pb::FramesReceived& received) {
+  RefusedFrames refused;
+  for (const pb::RefusedFrame& frame : received.refused()) refused.emplace(frame.seq(), &frame);
+  return refused;
+}
+
+// How long ago `earlier` was; 0 when it is later. Any two times may come.
+int64_t AgeNs(int64_t now_unix_ns, int64_t earlier_unix_ns) {
+  if (earlier_unix_ns >= now_unix_ns) return 0;
+  constexpr uint64_t kAgeMaxNs = std::numeric_limits<int64_t>::max() / 2;
+  const uint64_t age = static_cast<uint64_t>(now_unix_ns) - static_cast<uint64_t>(earlier_unix_ns);
+  return static_cast<int64_t>(std::min(age, kAgeMaxNs));
+}
+
+absl::Status BadBinding(absl::string_view reason, uint32_t id, absl::string_view message) {
+  return MakeError(absl::StatusCode::kInvalidArgument, reason, absl::StrCat("binding ", id, ": ", message));
+}
+
+}  // namespace
+
+void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::shared_ptr<const ParsedGroup> group,
+                                  Context* context) {
+  const auto nothing = [&](absl::Status status) {
+    notes[context->revision].nothing_applied = true;
+    SaveNote(context->revision);
+    context->result->status = std::move(status);
+  };
+  const auto found = sessions.find(received.session());
+  if (found == sessions.end() || found->second.bridge->session != received.session() ||
+      !found->second.bridge->connected) {
+    const bool fenced = found != sessions.end() && found->second.bridge->session != received.session();
+    return nothing(
+        MakeError(absl::StatusCode::kAborted, "FENCED",
+                  fenced ? absl::StrCat("session ", received.session(), " of ", found->second.bridge->name,
+                                        " is over: session ", found->second.bridge->session, " was opened after it")
+                         : absl::StrCat("session ", received.session(), " is not open; open a new one")));
+  }
+  if (group == nullptr) {
+    absl::StatusOr<std::shared_ptr<const ParsedGroup>> parsed = ParseGroup(received.group(), kLogLimits, &codec);
+    if (!parsed.ok()) {
+      return nothing(MakeError(absl::StatusCode::kDataLoss, "ENTRY_UNREADABLE",
+                               absl::StrCat("log: the group at revision ", context->revision,
+                                            " cannot be read: ", parsed.status().message())));
+    }
+    group = *std::move(parsed);
+  }
+  context->session = &found->second;
+  context->bridge = found->second.bridge;
+  context->epoch = found->second.epoch;
+  context->backfill = group->lane == pb::LANE_BACKFILL;
+  if (context->applied != nullptr) context->applied->group = group;
+
+  ApplyResult* result = context->result;
+  const RefusedFrames refused_frames = IndexRefused(received);
+  for (uint32_t i = 0; i < group->frames.size(); ++i) {
+    const ParsedGroup::Frame& frame = group->frames[i];
+    const uint64_t seq = frame.frame->seq();
+    context->frame = i;
+    context->seq = seq;
+    if (seq != 0) {
+      result->applied.Add(seq);
+      if (context->epoch->applied.Contains(seq)) {
+        ++result->frames_duplicate;
+        context->not_applied.Add(i + uint64_t{1});
+        continue;
+      }
+      context->epoch->applied.Add(seq);
+    }
+    if (const auto refused = refused_frames.find(seq); refused != refused_frames.end()) {
+      const absl::Status status = FromRpcStatus(refused->second->status());
+      const std::string reason = ReasonOf(status);
+      ++context->bridge->frames_rejected;
+      AddIssue(context->bridge, reason.empty() ? "FRAME_REFUSED" : reason, "", "", 1, context->time_unix_ns,
+               [&] { return std::string(status.message()); });
+      continue;
+    }
+    ApplyFrame(frame, context);
+  }
+  if (!context->not_applied.empty()) {
+    notes[context->revision].frames_not_applied = std::move(context->not_applied);
+    SaveNote(context->revision);
+  }
+  FinishFrames(context);
+}
+
+void TwinState::Impl::ApplyFrame(const ParsedGroup::Frame& frame, Context* context) {
+  if (!frame.status.ok()) return Reject(frame.status, "", context);
+  const size_t rejected = context->result->rejected.size();
+  switch (frame.frame->payload_case()) {
+    case pb::Frame::kBlock:
+      ApplyBlock(*frame.block, context);
+      break;
+    case pb::Frame::kBindings:
+      ApplyBindings(frame.frame->bindings(), context);
+      break;
+    case pb::Frame::kDocumentChunk:
+      ApplyChunk(frame.frame->document_chunk(), context);
+      break;
+    case pb::Frame::kGap:
+      ApplyGap(frame.frame->gap(), context);
+      break;
+    case pb::Frame::kCommandResult:
+      // Kept in the log; commands have no state yet that it would change.
+      break;
+    case pb::Frame::PAYLOAD_NOT_SET:
+      break;
+  }
+  if (context->result->rejected.size() == rejected) ++context->result->frames_applied;
+}
+
+// Bindings
+
+absl::Status TwinState::Impl::CheckBindings(const pb::Bindings& bindings, const Epoch& epoch) const {
+  // What the frame would add: all of it is taken, or nothing.
+  uint64_t declared_count = epoch.declared_count;
+  absl::flat_hash_set<absl::string_view> new_twins;
+  absl::flat_hash_map<absl::string_view, absl::flat_hash_set<absl::string_view>> new_sensors;
+  absl::flat_hash_map<uint32_t, const pb::Binding*> in_frame;
+  for (const pb::Binding& binding : bindings.bindings()) {
+    const uint32_t id = binding.id();
+    for (const std::string* name : {&binding.twin(), &binding.sensor()}) {
+      if (name->empty() || name->size() > kNameBytesMax) {
+        return BadBinding("BINDING_INVALID", id,
+                          absl::StrCat("twin and sensor: expected 1 to ", kNameBytesMax, " bytes, got ", name->size()));
+      }
+    }
+    const auto [same, added] = in_frame.emplace(id, &binding);
+    const Binding* declared = id >= 1 && id <= epoch.bindings.size() && epoch.bindings[id - 1].sensor != nullptr
+                                  ? &epoch.bindings[id - 1]
+                                  : nullptr;
+    const absl::string_view old_twin = declared != nullptr ? declared->sensor->ref.twin : same->second->twin();
+    const absl::string_view old_sensor = declared != nullptr ? declared->sensor->ref.sensor : same->second->sensor();
+    if (old_twin != binding.twin() || old_sensor != binding.sensor()) {
+      return BadBinding(
+          "BINDING_CONFLICT", id,
+          absl::StrCat("expected (", old_twin, ", ", old_sensor, ") as declared before, got (", binding.twin(), ", ",
+                       binding.sensor(), "); a binding keeps its meaning for a whole epoch"));
+    }
+    if (declared != nullptr || !added) continue;
+    if (id == 0 || id > kBindingsMax || id > declared_count + kBindingsAheadMax) {
+      return BadBinding(
+          "BINDING_INVALID", id,
+          absl::StrCat("expected ids from 1 on without large holes, got it after ", declared_count, " bindings"));
+    }
+    ++declared_count;
+    const Twin* twin = FindTwin(binding.twin());
+    if (twin == nullptr || !epoch.twins.contains(twin)) {
+      new_twins.insert(binding.twin());
+      if (epoch.twins.size() + new_twins.size() > limits.twins_a_bridge_max) {
+        return MakeError(absl::StatusCode::kResourceExhausted, "TOO_MANY_TWINS",
+                         absl::StrCat("binding ", id, ": expected at most ", limits.twins_a_bridge_max,
+                                      " twins of one bridge, got one more: ", binding.twin()));
+      }
+    }
+    if (twin == nullptr || !twin->sensors_by_name.contains(binding.sensor())) {
+      auto& sensors_of_twin = new_sensors[binding.twin()];
+      sensors_of_twin.insert(binding.sensor());
+      if ((twin != nullptr ? twin->sensors.size() : 0) + sensors_of_twin.size() > limits.sensors_a_twin_max) {
+        return MakeError(absl::StatusCode::kResourceExhausted, "TOO_MANY_SENSORS",
+                         absl::StrCat("binding ", id, ": expected at most ", limits.sensors_a_twin_max,
+                                      " sensors of twin ", binding.twin(), ", got one more: ", binding.sensor()));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+void TwinState::Impl::ApplyBindings(const pb::Bindings& bindings, Context* context) {
+  Epoch* epoch = context->epoch;
+  if (absl::Status status = CheckBindings(bindings, *epoch); !status.ok()) {
+    return Reject(std::move(status), bindings.bindings_size() > 0 ? bindings.bindings(0).twin() : "", context);
+  }
+  for (const pb::Binding& declared : bindings.bindings()) {
+    if (epoch->bindings.size() < declared.id()) epoch->bindings.resize(declared.id());
+    Binding& binding = epoch->bindings[declared.id() - 1];
+    if (binding.sensor != nullptr) continue;
+    Twin* twin = InternTwin(declared.twin());
+    binding.sensor = InternSensor(twin, declared.sensor());
+    binding.revision = context->revision;
+    binding.frame = context->frame;
+    ++epoch->declared_count;
+    epoch->twins.insert(twin);
+    epoch->dirty_tables.insert((declared.id() - 1) / kBindingTableRows);
+  }
+}
+
+TwinState::Impl::Twin* TwinState::Impl::JoinEpoch(const std::string& id, Context* context) {
+  Epoch* epoch = context->epoch;
+  const Twin* known = FindTwin(id);
+  if ((known == nullptr || !epoch->twins.contains(known)) && epoch->twins.size() >= limits.twins_a_bridge_max) {
+    Reject(MakeError(absl::StatusCode::kResourceExhausted, "TOO_MANY_TWINS",
+                     absl::StrCat("twin \"", id, "\": expected at most ", limits.twins_a_bridge_max,
+                                  " twins of one bridge, got one more")),
+           id, context);
+    return nullptr;
+  }
+  Twin* twin = InternTwin(id);
+  if (epoch->twins.insert(twin).second) {
+    // No document yet; but this record tells after a restart that the twin is one of the epoch.
+    epoch->finished.emplace(id, 0);
+    epoch->dirty_documents.insert(id);
+  }
+  return twin;
+}
+
+// Samples
+
+void TwinState::Impl::ApplyBlock(const DecodedBlock& block, Context* context) {
+  const std::vector<Binding>& bindings = context->epoch->bindings;
+  uint64_t unbound = 0;
+  uint32_t first_unbound = 0;
+  for (const DecodedBlock::Run& run : block.runs) {
+    // Binding 0 wraps and is out of range like any other that was never declared.
+    const size_t index = run.binding - size_t{1};
+    Sensor* sensor = index < bindings.size() ? bindings[index].sensor : nullptr;
+    if (sensor == nullptr) {
+      if (unbound == 0) first_unbound = run.binding;
+      unbound += run.count;
+      continue;
+    }
+    ApplyRun(block, run, sensor, context);
+  }
+  if (unbound > 0) {
+    Reject(MakeError(absl::StatusCode::kInvalidArgument, "UNKNOWN_BINDING",
+                     absl::StrCat("frame ", context->seq, ": expected bindings that were declared in this epoch, got ",
+                                  unbound, " of ", block.times_unix_ns.size(),
+                                  " samples without, the first for binding ", first_unbound)),
+           "", context);
+  }
+}
+
+// The hot path: no allocation and no look-up by name for a sample, or for a run of numbers.
+void TwinState::Impl::ApplyRun(const DecodedBlock& block, const DecodedBlock::Run& run, Sensor* sensor,
+                               Context* context) {
+  Twin* twin = sensor->twin;
+  if (twin->deleted()) {
+    AddIssue(context->bridge, "TWIN_DELETED", twin->id, "", run.count, context->time_unix_ns, [&] {
+      return absl::StrCat("twin \"", twin->id, "\" was deleted, got samples; put a document or stop sending");
+    });
+    return;
+  }
+  const int64_t* times = block.times_unix_ns.data() + run.begin;
+  int64_t oldest = times[0];
+  int64_t newest = times[0];
+  uint32_t newest_index = 0;
+  for (uint32_t i = 1; i < run.count; ++i) {
+    oldest = std::min(oldest, times[i]);
+    if (times[i] >= newest) {  // at equal times the later one counts
+      newest = times[i];
+      newest_index = i;
+    }
+  }
+  if (!sensor->has_value || newest >= sensor->time_unix_ns) {
+    const uint32_t at = run.begin + newest_index;
+    sensor->has_value = true;
+    sensor->time_unix_ns = newest;
+    sensor->kind = run.kind;
+    if (run.kind == DecodedBlock::Kind::kText) {
+      sensor->text = block.texts[block.text_index[at]];
+    } else {
+      sensor->number_value = block.numbers[at];
+    }
+  }
+  AddToSegment(sensor, oldest, newest, context->revision);
+  if (twin->touched_revision != context->revision) {
+    twin->touched_revision = context->revision;
+    twin->newest_sample_unix_ns = newest;
+    context->touched.push_back(twin);
+  } else {
+    twin->newest_sample_unix_ns = std::max(twin->newest_sample_unix_ns, newest);
+  }
+  ApplyResult* result = context->result;
+  result->newest_sample_unix_ns =
+      result->samples_applied == 0 ? newest : std::max(result->newest_sample_unix_ns, newest);
+  result->samples_applied += run.count;
+  if (context->applied != nullptr) {
+    context->applied->samples.push_back({&sensor->ref, &block, run, context->backfill});
+  }
+  if (!sensor->in_definition) {
+    // The samples stay in the log; they show when a definition with the sensor comes.
+    const bool unknown_twin = twin->definition == nullptr;
+    AddIssue(context->bridge, unknown_twin ? "UNKNOWN_TWIN" : "UNKNOWN_SENSOR", twin->id,
+             unknown_twin ? "" : sensor->ref.sensor, run.count, context->time_unix_ns, [&] {
+               return unknown_twin
+                          ? absl::StrCat("twin \"", twin->id, "\": expected a document before samples, got none")
+                          : absl::StrCat("sensor \"", sensor->ref.sensor, "\": expected one of the sensors of twin \"",
+                                         twin->id, "\", got another");
+             });
+  }
+  if (AgeNs(newest, context->time_unix_ns) > kClockAheadNs) {
+    AddIssue(context->bridge, "TIME_IN_FUTURE", twin->id, sensor->ref.sensor, 1, context->time_unix_ns, [&] {
+      return absl::StrCat("sensor \"", sensor->ref.sensor, "\" of twin \"", twin->id,
+                          "\": expected times up to now, got one that is ",
+                          AgeNs(newest, context->time_unix_ns) / 1'000'000'000, " s ahead; check the source's clock");
+    });
+  }
+}
+
+void TwinState::Impl::FinishFrames(Context* context) {
+  ApplyResult* result = context->result;
+  for (Twin* twin : context->touched) {
+    // A document later in the group may have changed nothing of this; a removal cannot be in it.
+    twin->revision = context->revision;
+    twin->last_synced_unix_ns = context->time_unix_ns;
+    SetOwner(twin, context->bridge);
+    if (!context->backfill) {
+      // A clock that is ahead makes no negative latency.
+      const int64_t latency_ns = AgeNs(context->time_unix_ns, twin->newest_sample_unix_ns);
+      twin->latency_ns =
+          twin->latency_ns.has_value() ? *twin->latency_ns + (latency_ns - *twin->latency_ns) / 8 : latency_ns;
+    }
+    MarkLive(twin);
+    if (twin->definition == nullptr && context->session->documents_wanted.insert(twin).second) {
+      result->documents_wanted.push_back(twin->id);
+    }
+  }
+  Bridge* bridge = context->bridge;
+  bridge->last_commit_unix_ns = context->time_unix_ns;
+  if (result->samples_applied > 0) {
+    bridge->lag_ns = AgeNs(context->time_unix_ns, result->newest_sample_unix_ns);
+  }
+  bridge->samples_committed += result->samples_applied;
+  bridge->frames_committed += result->frames_applied;
+  bridge->frames_duplicate += result->frames_duplicate;
+  bridge->dirty = true;
+  context->epoch->last_revision = context->revision;
+  context->epoch->dirty = true;
+  context->session->last_revision = context->revision;
+  context->session->dirty = true;
+}
+
+// Gaps
+
+void TwinState::Impl::ApplyGap(const pb::Gap& gap, Context* context) {
+  if (gap.twin().size() > kNameBytesMax || gap.sensor().size() > kNameBytesMax) {
+    return Reject(MakeError(absl::StatusCode::kInvalidArgument, "GAP_INVALID",
+                            absl::StrCat("frame ", context->seq, ": gap: expected names of at most ", kNameBytesMax,
+                                         " bytes, got ", std::max(gap.twin().size(), gap.sensor().size()))),
+                  "", context);
+  }
+  const auto record = [&](Twin* twin, const pb::Gap& of_twin) {
+    RecordGap(twin, of_twin, context->revision);
+    if (context->applied != nullptr) context->applied->gaps.push_back(of_twin);
+  };
+  if (!gap.twin().empty()) {
+    Twin* twin = JoinEpoch(gap.twin(), context);
+    if (twin == nullptr) {
+      context->not_applied.Add(context->frame + uint64_t{1});
+      return;
+    }
+    if (!twin->deleted()) record(twin, gap);
+    return;
+  }
+  // Which twins it concerns is a matter of this moment: write it down.
+  std::vector<std::string>& concerned = notes[context->revision].bridge_gap_twins[context->frame];
+  for (const auto& [id, twin] : context->bridge->owned) concerned.push_back(id);
+  for (const Twin* twin : context->epoch->twins) {
+    if (!twin->deleted() && twin->owner != context->bridge) concerned.push_back(twin->id);
+  }
+  std::sort(concerned.begin(), concerned.end());
+  SaveNote(context->revision);
+  pb::Gap of_twin = gap;
+  for (const std::string& id : concerned) {
+    of_twin.set_twin(id);
+    record(InternTwin(id), of_twin);
+  }
+}
+
+void TwinState::Impl::RecordGap(Twin* twin, const pb::Gap& gap, uint64_t revision) {
+  std::vector<RecordedGap>& gaps = twin->gaps;
+  gaps.push_back({revision, gap});
+  twin->revision = revision;
+  MarkLive(twin);
+  if (gaps.size() <= limits.gaps_kept || gaps.size() < 2) return;
+  // The two oldest become one that covers both: nothing that is missing is left out, it is only told less exactly.
+  pb::Gap& first = gaps[0].gap;
+  const pb::Gap& second = gaps[1].gap;
+  const bool times_known = first.start_time_unix_ns() != 0 && second.start_time_unix_ns() != 0 &&
+                           first.end_time_unix_ns() != 0 && second.end_time_unix_ns() != 0;
+  first.set_start_time_unix_ns(times_known ? std::min(first.start_time_unix_ns(), second.start_time_unix_ns()) : 0);
+  first.set_end_time_unix_ns(times_known ? std::max(first.end_time_unix_ns(), second.end_time_unix_ns()) : 0);
+  first.set_count(first.count() != 0 && second.count() != 0 ? first.count() + second.count() : 0);
+  first.set_first_seq(std::min(first.first_seq(), second.first_seq()));
+  first.set_last_seq(std::max(first.last_seq(), second.last_seq()));
+  if (first.sensor() != second.sensor()) first.clear_sensor();
+  if (first.reason() != second.reason()) first.clear_reason();
+  gaps[0].revision = gaps[1].revision;
+  gaps.erase(gaps.begin() + 1);
+}
+
+// From the log again
+
+absl::StatusOr<std::shared_ptr<const AppliedEntry>> TwinState::Resolve(uint64_t revision, const pb::LogEntry& entry,
+                                                                       std::shared_ptr<const ParsedGroup> group) const {
+  if (revision == 0 || revision > applied_revision_) {
+    return MakeError(absl::StatusCode::kDataLoss, "REVISION_NOT_APPLIED",
+                     absl::StrCat("expected a revision up to ", applied_revision_, ", got ", revision));
+  }
+  auto applied = std::make_shared<AppliedEntry>();
+  applied->revision = revision;
+  applied->time_unix_ns = entry.time_unix_ns();
+  const auto note = impl_->notes.find(revision);
+  if (note == impl_->notes.end() || !note->second.nothing_applied) {
+    switch (entry.body_case()) {
+      case pb::LogEntry::kSessionOpened:
+        applied->connections.push_back({entry.session_opened().bridge(), true});
+        break;
+      case pb::LogEntry::kSessionClosed:
+        applied->connections.push_back({entry.session_closed().bridge(), false});
+        break;
+      case pb::LogEntry::kFramesReceived:
+        if (absl::Status status = impl_->ResolveFrames(entry.frames_received(), std::move(group), applied.get());
+            !status.ok()) {
+          return status;
+        }
+        break;
+      case pb::LogEntry::kDocumentPut:
+      case pb::LogEntry::kOverlayPatched:
+      case pb::LogEntry::kTwinDeleted:
+        if (absl::Status status = impl_->CheckDefinitionsKept(revision); !status.ok()) return status;
+        break;
+      case pb::LogEntry::BODY_NOT_SET:
+        return MakeError(absl::StatusCode::kDataLoss, "ENTRY_UNKNOWN",
+                         absl::StrCat("log: the entry at revision ", revision, " has no body that this gateway knows"));
+    }
+    impl_->ResolveDocuments(applied.get());
+  }
+  applied->bytes = applied->MemoryBytes();
+  return std::shared_ptr<const AppliedEntry>(std::move(applied));
+}
+
+absl::Status TwinState::Impl::CheckDefinitionsKept(uint64_t revision) const {
+  if (revision > definitions_forgotten_revision) return absl::OkStatus();
+  const uint64_t oldest = definitions_forgotten_revision + 1;
+  return MakeError(absl::StatusCode::kOutOfRange, "REVISION_COMPACTED",
+                   absl::StrCat("revision ", revision, " has a definition that is no longer kept; begin at ", oldest,
+                                " or with a snapshot"),
+                   {{"oldest_revision", absl::StrCat(oldest)}});
+}
+
+absl::Status TwinState::Impl::ResolveFrames(const pb::FramesReceived& received,
+                                            std::shared_ptr<const ParsedGroup> group, AppliedEntry* applied) const {
+  const Session* session = FindSession(received.session());
+  if (session == nullptr) {
+    return MakeError(absl::StatusCode::kDataLoss, "SESSION_UNKNOWN",
+                     absl::StrCat("log: the entry at revision ", applied->revision, " is of session ",
+                                  received.session(), ", which the state does not know"));
+  }
+  if (group == nullptr) {
+    FrameGroupCodec own_codec;  // readers may be many
+    absl::StatusOr<std::shared_ptr<const ParsedGroup>> parsed = ParseGroup(received.group(), kLogLimits, &own_codec);
+    if (!parsed.ok()) {
+      return MakeError(absl::StatusCode::kDataLoss, "ENTRY_UNREADABLE",
+                       absl::StrCat("log: the group at revision ", applied->revision,
+                                    " cannot be read: ", parsed.status().message()));
+    }
+    group = *std::move(parsed);
+  }
+  const RefusedFrames refused_frames = IndexRefused(received);
+  const uint64_t revision = applied->revision;
+  const auto note = notes.find(revision);
+  const std::vector<Binding>& bindings = session->epoch->bindings;
+  for (uint32_t i = 0; i < group->frames.size(); ++i) {
+    const ParsedGroup::Frame& frame = group->frames[i];
+    if (note != notes.end() && note->second.frames_not_applied.Contains(i + uint64_t{1})) continue;
+    if (!frame.status.ok() || refused_frames.contains(frame.frame->seq())) continue;
+    if (frame.block != nullptr) {
+      for (const DecodedBlock::Run& run : frame.block->runs) {
+        const size_t index = run.binding - size_t{1};
+        if (index >= bindings.size() || !bindings[index].IsDeclaredBefore(revision, i)) continue;
+        const Sensor* sensor = bindings[index].sensor;
+        if (sensor->twin->WasDeleted(revision, i)) continue;
+        applied->samples.push_back({&sensor->ref, frame.block.get(), run, group->lane == pb::LANE_BACKFILL});
+      }
+    } else if (frame.frame->has_gap()) {
+      ResolveGap(frame.frame->gap(), i, applied);
+    } else if (frame.frame->has_document_chunk()) {
+      if (absl::Status status = CheckDefinitionsKept(revision); !status.ok()) return status;
+    }
+  }
+  applied->group = std::move(group);
+  return absl::OkStatus();
+}
+
+void TwinState::Impl::ResolveGap(const pb::Gap& gap, uint32_t frame, AppliedEntry* applied) const {
+  if (gap.twin().size() > kNameBytesMax || gap.sensor().size() > kNameBytesMax) return;
+  if (!gap.twin().empty()) {
+    const Twin* twin = FindTwin(gap.twin());
+    if (twin != nullptr && !twin->WasDeleted(applied->revision, frame)) applied->gaps.push_back(gap);
+    return;
+  }
+  const auto note = notes.find(applied->revision);
+  if (note == notes.end()) return;
+  const auto concerned = note->second.bridge_gap_twins.find(frame);
+  if (concerned == note->second.bridge_gap_twins.end()) return;
+  for (const std::string& id : concerned->second) {
+    applied->gaps.push_back(gap);
+    applied->gaps.back().set_twin(id);
+  }
+}
+
+std::vector<BindingPlace> TwinState::BindingsOf(uint64_t session, const SensorRef* sensor) const {
+  std::vector<BindingPlace> places;
+  const Impl::Session* found = impl_->FindSession(session);
+  if (found == nullptr) return places;
+  const std::vector<Impl::Binding>& bindings = found->epoch->bindings;
+  for (uint32_t i = 0; i < bindings.size(); ++i) {
+    if (bindings[i].sensor != nullptr && &bindings[i].sensor->ref == sensor) {
+      places.push_back({i + 1, bindings[i].revision, bindings[i].frame});
+    }
+  }
+  return places;
+}
+
+bool TwinState::IsApplied(uint64_t revision, uint32_t frame, const SensorRef* sensor) const {
+  if (const auto note = impl_->notes.find(revision); note != impl_->notes.end()) {
+    if (note->second.nothing_applied || note->second.frames_not_applied.Contains(frame + uint64_t{1})) return false;
+  }
+  const Impl::Twin* twin = impl_->FindTwin(sensor->twin);
+  return twin != nullptr && !twin->WasDeleted(revision, frame);
+}
+
+}  // namespace mvmd
