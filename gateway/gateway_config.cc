@@ -129,6 +129,7 @@ void CompleteGatewayConfig(const std::string& config_path, pb::GatewayConfig* co
 }
 
 void CheckGatewayFiles(const pb::GatewayConfig& config, ConfigErrors* errors) {
+  if (config.listen().empty()) return;  // never completed: there was nothing to read
   if (!errors->Has("tls")) {
     const absl::StatusOr<TlsMaterial> material = LoadTlsFiles(config.tls(), absl::Now());
     if (!material.ok()) errors->Add("tls", material.status().message());
@@ -139,13 +140,11 @@ void CheckGatewayFiles(const pb::GatewayConfig& config, ConfigErrors* errors) {
   }
 }
 
-absl::Status LoadGatewayConfig(const std::string& path, pb::GatewayConfig* config) {
-  ConfigErrors errors;
-  LoadYamlConfig(path, config, &errors);
+void ReadGatewayConfig(const std::string& path, pb::GatewayConfig* config, ConfigErrors* errors) {
+  LoadYamlConfig(path, config, errors);
   // A file that could not be read says nothing about its keys.
-  if (errors.Has("") && errors.errors().size() == 1 && config->ByteSizeLong() == 0) return errors.ToStatus();
-  CompleteGatewayConfig(path, config, &errors);
-  return errors.ToStatus();
+  if (!errors->ok() && config->ByteSizeLong() == 0) return;
+  CompleteGatewayConfig(path, config, errors);
 }
 
 }  // namespace mvmd

@@ -4,7 +4,6 @@
 
 #include <string>
 
-#include "absl/status/status.h"
 #include "mvmd/twin/v1alpha1/config.pb.h"
 #include "runtime/config.h"
 
@@ -19,8 +18,8 @@ void CompleteGatewayConfig(const std::string& config_path, mvmd::twin::v1alpha1:
 // Blocking.
 void CheckGatewayFiles(const mvmd::twin::v1alpha1::GatewayConfig& config, ConfigErrors* errors);
 
-// Loads and completes; INVALID_ARGUMENT with every error. Blocking.
-absl::Status LoadGatewayConfig(const std::string& path, mvmd::twin::v1alpha1::GatewayConfig* config);
+// Reads the file and completes it; every error is added. Blocking.
+void ReadGatewayConfig(const std::string& path, mvmd::twin::v1alpha1::GatewayConfig* config, ConfigErrors* errors);
 
 }  // namespace mvmd
 
