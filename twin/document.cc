@@ -3,6 +3,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "twin/time.h"
+#include "twin/value_kinds.h"
 
 namespace mvmd {
 namespace {
@@ -38,7 +39,7 @@ absl::StatusOr<std::string> TwinIdOf(const Json& document) {
   if (value == nullptr) {
     return absl::InvalidArgumentError("document: identifier.value is missing; expected the twin's id");
   }
-  if (!value->is_string() || value->string().find_first_not_of("\t\n\r ") == std::string::npos) {
+  if (!value->is_string() || !HasText(value->string())) {
     return absl::InvalidArgumentError("document: identifier.value must be a non-empty string");
   }
   return value->string();
