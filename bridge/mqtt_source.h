@@ -116,15 +116,14 @@ class MqttSource {
   bool StartConnect();
   // Poll and I/O of one round.
   absl::Status Round();
-  absl::Status ReadGroup(bool readable);
+  void ReadGroup();
   absl::Status CommitGroup();
   void Flush();
   void KeepAlive();
   void Poll(absl::Duration timeout, bool want_read, short* events);
   void Disconnected(std::string why);
-  void Subscribe();
 
-  static void HandleConnect(mosquitto* client, void* self, int code, int flags, const struct mqtt5__property*);
+  static void HandleConnect(mosquitto* client, void* self, int code, int flags);
   static void HandleDisconnect(mosquitto* client, void* self, int code);
   static void HandleMessage(mosquitto* client, void* self, const mosquitto_message* message);
   static void HandleSubscribe(mosquitto* client, void* self, int packet_id, int count, const int* granted);

@@ -1,0 +1,242 @@
+#include "bridge/bridge.h"
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "bridge/version.h"
+#include "certs/credentials.h"
+#include "runtime/log.h"
+
+namespace mvmd {
+namespace {
+
+namespace pb = mvmd::twin::v1alpha1;
+
+// A group waits for company at most so long, and never when latency was asked for (linger 0).
+constexpr absl::Duration kGroupWindowMax = absl::Milliseconds(10);
+constexpr int kUnimplemented = 12;  // grpc::StatusCode
+
+Metrics::ReadSamples One(std::function<double()> read) {
+  return [read = std::move(read)]() -> std::vector<Metrics::CallbackSample> { return {{{}, read()}}; };
+}
+
+}  // namespace
+
+Bridge::Bridge(std::unique_ptr<BridgeSetup> setup, std::function<void()> on_fatal)
+    : setup_(std::move(setup)),
+      on_fatal_(std::move(on_fatal)),
+      metrics_("mvmd_bridge_"),
+      issues_(&SystemClock::Get()) {}
+
+absl::StatusOr<std::unique_ptr<Bridge>> Bridge::Start(std::unique_ptr<BridgeSetup> setup,
+                                                      std::function<void()> on_fatal) {
+  std::unique_ptr<Bridge> bridge(new Bridge(std::move(setup), std::move(on_fatal)));
+  if (absl::Status status = bridge->Init(); !status.ok()) return status;
+  return bridge;
+}
+
+Bridge::~Bridge() { Stop(absl::ZeroDuration()).IgnoreError(); }
+
+absl::Status Bridge::Init() {
+  const pb::BridgeConfig& config = setup_->config;
+  if (absl::Status status = EnsureTls13Only(); !status.ok()) return status;
+  absl::StatusOr<std::shared_ptr<CertificateSource>> certificates = LoadCertificateSource(config.uplink().tls());
+  if (!certificates.ok()) return certificates.status();
+
+  absl::StatusOr<std::unique_ptr<Outbox>> outbox =
+      Outbox::Open({.path = config.outbox().path(), .max_bytes = config.outbox().max_bytes()});
+  if (!outbox.ok()) return outbox.status();
+  outbox_ = *std::move(outbox);
+  if (!outbox_->damaged_path().empty()) {
+    Log(LogLevel::kError, "the outbox was damaged and has been set aside; a new one was made",
+        {{"kept_as", outbox_->damaged_path()}});
+  }
+  Log(LogLevel::kInfo, "outbox opened",
+      {{"path", config.outbox().path()}, {"epoch", outbox_->epoch()}, {"rows", outbox_->kept_rows()}});
+
+  UplinkOptions core;
+  core.epoch = outbox_->epoch();
+  core.outbox_id = outbox_->outbox_id();
+  core.software_version = absl::StrCat("mvmd-bridge ", kVersion);
+  core.last_seq_at_start = outbox_->last_seq();
+  core.linger = ToAbslDuration(config.uplink().linger());
+  core.max_message_bytes = config.uplink().max_message_bytes();
+  core.stall_timeout = ToAbslDuration(config.uplink().stall_timeout());
+  core.backoff_min = ToAbslDuration(config.uplink().backoff_min());
+  core.backoff_max = ToAbslDuration(config.uplink().backoff_max());
+  core.connect_timeout = ToAbslDuration(config.uplink().connect_timeout());
+  core.compression_level = config.uplink().compression_level();
+  core.seed = std::random_device()();
+  uplink_ = std::make_unique<UplinkStream>(
+      UplinkStreamOptions{.target = config.uplink().target(),
+                          .credentials = MakeChannelCredentials(*certificates, config.uplink().server_name()),
+                          .report_interval = ToAbslDuration(config.uplink().report_interval())},
+      std::move(core), outbox_.get(), static_cast<UplinkHost*>(this));
+
+  absl::StatusOr<std::unique_ptr<SensorRouter>> router = SensorRouter::Make(config.routes(), &setup_->catalog);
+  if (!router.ok()) return router.status();
+  intake_ = std::make_unique<Intake>(
+      IntakeOptions{.max_payload_bytes = config.mqtt().max_payload_bytes()}, *std::move(router), &setup_->catalog,
+      outbox_.get(), &issues_, [this](uint64_t last_seq, size_t bytes) { uplink_->OnRowsAvailable(last_seq, bytes); },
+      [this](uint64_t epoch, std::string outbox_id, uint64_t last_seq) {
+        uplink_->OnNewEpoch(epoch, std::move(outbox_id), last_seq);
+      });
+
+  absl::StatusOr<std::unique_ptr<MqttSource>> source =
+      MqttSource::Make({.config = config.mqtt(),
+                        .password = setup_->mqtt_password,
+                        .group_window = std::min(ToAbslDuration(config.uplink().linger()) / 5, kGroupWindowMax)},
+                       intake_.get());
+  if (!source.ok()) return source.status();
+  source_ = *std::move(source);
+
+  AddMetrics();
+  absl::StatusOr<std::unique_ptr<OpsServer>> ops = OpsServer::Start(config.ops().address(), &health_, &metrics_);
+  if (!ops.ok()) return ops.status();
+  ops_ = *std::move(ops);
+
+  if (absl::Status status = intake_->Start(); !status.ok()) return status;
+  uplink_->Start();
+  intake_thread_ = std::thread([this] { RunIntake(); });
+  return absl::OkStatus();
+}
+
+void Bridge::RunIntake() {
+  absl::Status status = source_->Run();
+  if (status.ok()) return;
+  Log(LogLevel::kError, "the bridge stops: what it receives can no longer be made durable", {{"error", status}});
+  health_.SetDead(status.ToString());
+  {
+    absl::MutexLock lock(&mutex_);
+    fatal_ = status;
+  }
+  on_fatal_();
+}
+
+absl::Status Bridge::Stop(absl::Duration flush) {
+  health_.SetNotReady("shutdown", "shutting down");
+  if (intake_thread_.joinable()) {
+    source_->Stop();
+    intake_thread_.join();
+    const bool flushed = uplink_->Stop(flush);
+    Log(LogLevel::kInfo, "bridge stopped",
+        {{"rows_left", outbox_->kept_rows()}, {"all_committed", flushed}, {"last_seq", outbox_->last_seq()}});
+  }
+  absl::MutexLock lock(&mutex_);
+  return fatal_;
+}
+
+void Bridge::ForgetRows(const IntervalSet& seqs) { outbox_->Forget(seqs); }
+
+void Bridge::SendDocument(const std::string& twin) {
+  intake_->SendDocument(twin);
+  source_->Wake();
+}
+
+void Bridge::StartNewEpoch(IntervalSet applied, IntervalSet lost) {
+  intake_->StartNewEpoch(std::move(applied), std::move(lost));
+  source_->Wake();
+}
+
+void Bridge::OnCommand(const pb::Command& command) {
+  pb::CommandResult result;
+  result.set_command_id(command.command_id());
+  result.set_code(kUnimplemented);
+  result.set_message("this bridge carries out no commands");
+  intake_->SendCommandResult(std::move(result));
+  source_->Wake();
+}
+
+void Bridge::OnRowRejected(uint64_t seq, const std::string& message) {
+  issues_.Add(kIssueRowRejected, absl::StrCat("row ", seq, ": ", message), {});
+  LogEvery(absl::Seconds(5), "rejected", LogLevel::kWarning, "a row was refused for good",
+           {{"seq", seq}, {"why", message}});
+}
+
+void Bridge::OnRowDamaged(uint64_t seq) {
+  issues_.Add(kIssueRowDamaged, absl::StrCat("row ", seq, " of the outbox fails its checksum; a gap was recorded"), {});
+  Log(LogLevel::kError, "a row of the outbox is damaged; a gap is recorded in its place", {{"seq", seq}});
+}
+
+pb::BridgeReport Bridge::MakeReport() {
+  pb::BridgeReport report;
+  report.set_outbox_rows(outbox_->kept_rows());
+  report.set_outbox_bytes(outbox_->kept_bytes());
+  report.set_messages_received(intake_->stats().messages);
+  report.set_samples_accepted(intake_->stats().samples);
+  report.set_mqtt_connected(source_->stats().connected);
+  issues_.Report(&report);
+  return report;
+}
+
+void Bridge::AddMetrics() {
+  auto counter = [this](const std::string& name, const std::string& help, std::function<double()> read) {
+    callbacks_.push_back(metrics_.AddCounterCallback(name, help, One(std::move(read))));
+  };
+  auto gauge = [this](const std::string& name, const std::string& help, std::function<double()> read) {
+    callbacks_.push_back(metrics_.AddGaugeCallback(name, help, One(std::move(read))));
+  };
+  auto number = [](const auto& atomic) { return [&atomic] { return static_cast<double>(atomic.load()); }; };
+  auto seconds = [](const auto& atomic) { return [&atomic] { return static_cast<double>(atomic.load()) / 1e9; }; };
+
+  const IntakeStats& intake = intake_->stats();
+  counter("messages_total", "MQTT messages received.", number(intake.messages));
+  counter("messages_qos0_total", "Of these with QoS 0, outside of every promise.", number(intake.messages_qos0));
+  counter("redeliveries_total", "MQTT messages that came again and were recognised.", number(intake.redeliveries));
+  counter("retained_ignored_total", "Retained messages that were no new sample.", number(intake.retained_ignored));
+  counter("samples_total", "Samples taken into the outbox.", number(intake.samples));
+  counter("commits_total", "Transactions of the outbox, one a group of messages.", number(intake.commits));
+  counter("commit_seconds_total", "Time spent in these, fsync included.", seconds(intake.commit_ns_sum));
+  callbacks_.push_back(metrics_.AddCounterCallback(
+      "issues_total", "What was refused, by reason.", [this]() -> std::vector<Metrics::CallbackSample> {
+        std::vector<Metrics::CallbackSample> samples;
+        for (const auto& [reason, count] : issues_.CountsByReason()) {
+          samples.push_back({{{"reason", reason}}, static_cast<double>(count)});
+        }
+        return samples;
+      }));
+
+  const MqttSourceStats& mqtt = source_->stats();
+  gauge("mqtt_connected", "1 while the broker's session is up.", number(mqtt.connected));
+  counter("mqtt_connects_total", "Connections to the broker.", number(mqtt.connects));
+  counter("mqtt_pauses_total", "How often reading stopped because the outbox was full.", number(mqtt.pauses));
+  counter("puback_groups_total", "Groups of messages acknowledged.", number(mqtt.groups));
+  counter("puback_latency_seconds_total", "From the first message of a group to its PUBACKs, summed.",
+          seconds(mqtt.puback_latency_ns_sum));
+  gauge("puback_latency_seconds_max", "The longest of these.", seconds(mqtt.puback_latency_ns_max));
+
+  gauge("outbox_rows", "Rows that the gateway has not committed.",
+        [this] { return static_cast<double>(outbox_->kept_rows()); });
+  gauge("outbox_bytes", "Bytes of rows in the outbox.", [this] { return static_cast<double>(outbox_->kept_bytes()); });
+  gauge("outbox_bytes_max", "Bytes at which reading stops.",
+        [this] { return static_cast<double>(setup_->config.outbox().max_bytes()); });
+  counter("outbox_disk_reads_total", "Reads of the uplink that memory could not serve.",
+          [this] { return static_cast<double>(outbox_->reads_from_disk()); });
+
+  gauge("uplink_streaming", "1 while a session with the gateway is open.",
+        [this] { return uplink_->state() == Uplink::State::kStreaming ? 1.0 : 0.0; });
+  gauge("uplink_rows_in_flight", "Rows sent and not committed.",
+        [this] { return static_cast<double>(uplink_->rows_in_flight()); });
+  auto uplink = [this](uint64_t UplinkStats::*member) {
+    return [this, member] { return static_cast<double>(uplink_->stats().*member); };
+  };
+  counter("uplink_messages_total", "Frame groups sent.", uplink(&UplinkStats::messages_sent));
+  counter("uplink_bytes_total", "Bytes of these, compressed.", uplink(&UplinkStats::bytes_sent));
+  counter("uplink_rows_sent_total", "Rows sent, repeats included.", uplink(&UplinkStats::rows_sent));
+  counter("uplink_rows_committed_total", "Rows that the gateway committed.", uplink(&UplinkStats::rows_committed));
+  counter("uplink_rows_rejected_total", "Rows that the gateway refused for good.", uplink(&UplinkStats::rows_rejected));
+  counter("uplink_connects_total", "Streams begun.", uplink(&UplinkStats::connects));
+  counter("uplink_stalls_total", "Streams given up for lack of commits.", uplink(&UplinkStats::stalls));
+  counter("uplink_protocol_errors_total", "Streams given up because the gateway broke the protocol.",
+          uplink(&UplinkStats::protocol_errors));
+  counter("uplink_new_epochs_total", "Epochs begun because outbox and gateway did not fit.",
+          uplink(&UplinkStats::new_epochs));
+  gauge("uplink_round_trip_seconds", "Of the last clock probe.",
+        [this] { return static_cast<double>(uplink_->stats().round_trip_ns) / 1e9; });
+  gauge("clock_offset_seconds", "The gateway's clock against this one, from the last clock probe.",
+        [this] { return static_cast<double>(uplink_->stats().clock_offset_ns) / 1e9; });
+}
+
+}  // namespace mvmd
