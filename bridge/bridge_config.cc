@@ -26,10 +26,6 @@ constexpr uint64_t kKiB = 1024;
 constexpr uint64_t kMiB = 1024 * kKiB;
 constexpr size_t kPasswordBytesMax = 65535;  // MQTT 3.1.1, section 3.1.3.5
 
-void SetDefault(absl::Duration value, bool has, google::protobuf::Duration* field) {
-  if (!has) *field = ToProtoDuration(value);
-}
-
 void CheckDuration(absl::string_view path, const google::protobuf::Duration& value, absl::Duration min,
                    absl::Duration max, ConfigErrors* errors) {
   if (errors->Has(path)) return;
@@ -199,23 +195,23 @@ void SetBridgeDefaults(pb::BridgeConfig* config) {
   pb::MqttConfig* mqtt = config->mutable_mqtt();
   if (mqtt->port() == 0) mqtt->set_port(mqtt->has_tls() ? 8883 : 1883);
   if (mqtt->version().empty()) mqtt->set_version("3.1.1");
-  SetDefault(absl::Seconds(30), mqtt->has_keepalive(), mqtt->mutable_keepalive());
-  SetDefault(absl::Hours(24), mqtt->has_session_expiry(), mqtt->mutable_session_expiry());
+  if (!mqtt->has_keepalive()) *mqtt->mutable_keepalive() = ToProtoDuration(absl::Seconds(30));
+  if (!mqtt->has_session_expiry()) *mqtt->mutable_session_expiry() = ToProtoDuration(absl::Hours(24));
   if (mqtt->max_payload_bytes() == 0) mqtt->set_max_payload_bytes(256 * kKiB);
-  SetDefault(absl::Milliseconds(100), mqtt->has_reconnect_delay_min(), mqtt->mutable_reconnect_delay_min());
-  SetDefault(absl::Seconds(5), mqtt->has_reconnect_delay_max(), mqtt->mutable_reconnect_delay_max());
+  if (!mqtt->has_reconnect_delay_min()) *mqtt->mutable_reconnect_delay_min() = ToProtoDuration(absl::Milliseconds(100));
+  if (!mqtt->has_reconnect_delay_max()) *mqtt->mutable_reconnect_delay_max() = ToProtoDuration(absl::Seconds(5));
 
   if (config->outbox().max_bytes() == 0) config->mutable_outbox()->set_max_bytes(1024 * kMiB);
 
   pb::UplinkConfig* uplink = config->mutable_uplink();
-  SetDefault(absl::Milliseconds(50), uplink->has_linger(), uplink->mutable_linger());
+  if (!uplink->has_linger()) *uplink->mutable_linger() = ToProtoDuration(absl::Milliseconds(50));
   if (uplink->max_message_bytes() == 0) uplink->set_max_message_bytes(256 * kKiB);
-  SetDefault(absl::Seconds(10), uplink->has_stall_timeout(), uplink->mutable_stall_timeout());
-  SetDefault(absl::Milliseconds(100), uplink->has_backoff_min(), uplink->mutable_backoff_min());
-  SetDefault(absl::Seconds(5), uplink->has_backoff_max(), uplink->mutable_backoff_max());
-  SetDefault(absl::Seconds(10), uplink->has_connect_timeout(), uplink->mutable_connect_timeout());
+  if (!uplink->has_stall_timeout()) *uplink->mutable_stall_timeout() = ToProtoDuration(absl::Seconds(10));
+  if (!uplink->has_backoff_min()) *uplink->mutable_backoff_min() = ToProtoDuration(absl::Milliseconds(100));
+  if (!uplink->has_backoff_max()) *uplink->mutable_backoff_max() = ToProtoDuration(absl::Seconds(5));
+  if (!uplink->has_connect_timeout()) *uplink->mutable_connect_timeout() = ToProtoDuration(absl::Seconds(10));
   if (uplink->compression_level() == 0) uplink->set_compression_level(3);
-  SetDefault(absl::Seconds(5), uplink->has_report_interval(), uplink->mutable_report_interval());
+  if (!uplink->has_report_interval()) *uplink->mutable_report_interval() = ToProtoDuration(absl::Seconds(5));
 
   for (pb::Route& route : *config->mutable_routes()) {
     if (!route.has_qos()) route.set_qos(1);

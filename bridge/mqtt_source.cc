@@ -379,7 +379,9 @@ void MqttSource::HandleSubscribe(mosquitto*, void* self, int packet_id, int coun
 }
 
 void MqttSource::HandleDisconnect(mosquitto*, void* self, int code) {
-  static_cast<MqttSource*>(self)->Disconnected(code == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(code));
+  MqttSource& source = *static_cast<MqttSource*>(self);
+  if (code == MOSQ_ERR_SUCCESS) return;  // our own DISCONNECT
+  source.Disconnected(code == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(code));
 }
 
 // `Client <id> received PUBLISH (d1, q1, r0, m7, '<topic>', ... (50 bytes))`: the only way that libmosquitto 2.0 tells

@@ -3,7 +3,8 @@
 #include <cmath>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/charconv.h"
+#include "absl/strings/numbers.h"
+#include "bridge/scalar_decoder.h"
 
 namespace mvmd {
 namespace {
@@ -177,11 +178,11 @@ std::optional<int64_t> TextToUnixNanos(absl::string_view text, TimeFormat format
     if (std::optional<int64_t> time = ParseLenientTimestamp(text); time.has_value()) return time;
     if (format == TimeFormat::kRfc3339) return std::nullopt;
   }
-  if (text.empty() || (!absl::ascii_isdigit(text.front()) && text.front() != '-')) return std::nullopt;
-  double number;
-  const absl::from_chars_result result = absl::from_chars(text.data(), text.data() + text.size(), number);
-  if (result.ec != std::errc() || result.ptr != text.data() + text.size()) return std::nullopt;
-  return EpochToUnixNanos(number, format);
+  // Whole numbers exactly: nanoseconds do not fit into a double.
+  int64_t whole;
+  if (absl::SimpleAtoi(text, &whole)) return EpochToUnixNanos(whole, format);
+  const std::optional<double> number = ParseNumberText(text);
+  return number.has_value() ? EpochToUnixNanos(*number, format) : std::nullopt;
 }
 
 }  // namespace mvmd

@@ -26,9 +26,10 @@ constexpr absl::string_view kNoValueWords[] = {"null",          "nil",     "none
 std::optional<double> ParseNumberText(absl::string_view text) {
   text = absl::StripAsciiWhitespace(text);
   if (!text.empty() && text.front() == '+') text.remove_prefix(1);
-  // from_chars takes `nan` and `inf` too: only what begins like a decimal is given to it.
+  // from_chars takes `nan`, `inf` and `0x10` too: only what looks like a decimal is given to it.
   const absl::string_view digits = absl::StartsWith(text, "-") ? text.substr(1) : text;
   if (digits.empty() || (!absl::ascii_isdigit(digits.front()) && digits.front() != '.')) return std::nullopt;
+  if (digits.find_first_not_of("0123456789.eE+-") != absl::string_view::npos) return std::nullopt;
   double number;
   const absl::from_chars_result result = absl::from_chars(text.data(), text.data() + text.size(), number);
   if (result.ec != std::errc() || result.ptr != text.data() + text.size() || !std::isfinite(number))
