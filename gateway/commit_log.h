@@ -18,15 +18,15 @@ struct LogRecord {
   std::string bytes;
 };
 
-// Revisions start at 1 and have no holes. ReadFrom, First and Last are thread-safe; Append and TrimBefore have one caller
-// at a time (the committer).
+// Revisions start at 1 and have no holes. Thread-safe, except that Append has one caller at a time, and so has
+// TrimBefore (the committer's two threads).
 class CommitLog {
  public:
   virtual ~CommitLog() = default;
 
   // Writes all entries in order, or none; returns the revision of the first. Blocks until they are durable.
-  // RESOURCE_EXHAUSTED: the disk is full, nothing was written. Any other error: what is on disk is not known, the process
-  // must stop and start again from the log.
+  // RESOURCE_EXHAUSTED: the disk is full, nothing was written. Any other error: what is on disk is not known, the
+  // process must stop and start again from the log.
   virtual absl::StatusOr<uint64_t> Append(absl::Span<const std::string> entries) = 0;
 
   // Reads records from `revision` on, at least one if there is any, at most about `bytes_max`; appends them to `out`.

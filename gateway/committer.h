@@ -2,10 +2,13 @@
 #ifndef MVMD_GATEWAY_COMMITTER_H_
 #define MVMD_GATEWAY_COMMITTER_H_
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -30,9 +33,26 @@ struct CommitterOptions {
   size_t recent_bytes_max = 64 << 20;
 };
 
+// Since the start. For metrics.
+struct CommitterStats {
+  uint64_t batches = 0;  // appends that succeeded: fsyncs
+  uint64_t entries = 0;
+  uint64_t bytes = 0;  // of entries
+  uint64_t samples = 0;
+  int64_t append_ns = 0;         // time in successful and failed appends
+  uint64_t entries_refused = 0;  // because the disk was full or had failed
+  uint64_t checkpoints = 0;
+  uint64_t checkpoints_failed = 0;
+  uint64_t checkpoint_revision = 0;  // of the last one
+  // Now.
+  uint64_t pending_entries = 0;
+  uint64_t pending_bytes = 0;  // memory, about
+};
+
 // Owns a thread:
 //   while (batch = take everything that waits) { log.Append(batch); for (e : batch) state.Apply(e); tell; }
-// A batch is one fsync. Thread-safe. Callbacks run on the committer's thread and must not block.
+// A batch is one fsync. Every checkpoint_interval what has changed in the state is copied between two batches; a second
+// thread writes it and trims the log. Thread-safe. Callbacks run on the committer's thread and must not block.
 class Committer {
  public:
   using Done = absl::AnyInvocable<void(const ApplyResult& result) &&>;
@@ -67,7 +87,10 @@ class Committer {
   // The log failed for good: the process should exit and start again. OK while all is well.
   absl::Status health() const;
 
-  // Appends what waits, writes a checkpoint, and stops the thread. Idempotent.
+  CommitterStats stats() const;
+
+  // Appends what waits, writes a checkpoint, and stops the threads. Idempotent; not for two threads at once, and not
+  // from a callback. What is appended later is refused; who waits for a revision is called.
   void Stop();
 
  private:
@@ -78,13 +101,24 @@ class Committer {
     size_t bytes;
   };
   struct Waiter {
-    uint64_t revision;
     absl::Time deadline;
     absl::AnyInvocable<void(bool) &&> done;
   };
+  // A checkpoint on its way to the store.
+  struct Save {
+    Checkpoint checkpoint;
+    uint64_t trim_revision = 0;  // 0: nothing to trim
+  };
   void Run();
+  std::vector<Pending> TakeBatch();
   void CommitBatch(std::vector<Pending> batch);
-  void WriteCheckpoint();
+  void ApplyBatch(uint64_t first_revision, std::vector<Pending> batch);
+  void Refuse(std::vector<Pending> batch, const absl::Status& status);
+  // With `all` those too whose revision has not come.
+  void TellWaiters(bool all);
+  uint64_t FindTrimRevision() const;
+  void StartCheckpoint(bool last);
+  void SaveCheckpoints();
 
   CommitLog* const log_;
   StateStore* const store_;
@@ -93,12 +127,25 @@ class Committer {
   const CommitterOptions options_;
   RecentEntries recent_;
   mutable absl::Mutex state_mutex_;
+  std::atomic<uint64_t> applied_revision_;
+
   mutable absl::Mutex mutex_;
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mutex_);
   size_t pending_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::vector<Waiter> waiters_ ABSL_GUARDED_BY(mutex_);
+  std::multimap<uint64_t, Waiter> waiters_ ABSL_GUARDED_BY(mutex_);  // by revision
+  absl::Time next_deadline_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  bool deadline_moved_ ABSL_GUARDED_BY(mutex_) = false;  // to before what the thread waits for
   absl::Status health_ ABSL_GUARDED_BY(mutex_);
+  CommitterStats stats_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool no_more_waiters_ ABSL_GUARDED_BY(mutex_) = false;
+  std::optional<Save> save_ ABSL_GUARDED_BY(mutex_);  // set: the second thread is at it
+  bool save_stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t save_retry_ns_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The committer's thread only.
+  int64_t last_checkpoint_ns_;
+  int64_t last_trim_ns_;
+  std::thread checkpoint_thread_;
   std::thread thread_;
 };
 

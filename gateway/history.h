@@ -36,7 +36,7 @@ class History {
       Quality quality;
     };
     std::vector<Row> rows;
-    bool last = false;     // nothing comes after this page
+    bool last = false;  // nothing comes after this page
     SamplePosition next;
   };
   // Samples of one sensor with start <= time < end, in the order in which they were applied.

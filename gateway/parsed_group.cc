@@ -109,4 +109,11 @@ absl::StatusOr<std::shared_ptr<const ParsedGroup>> ParseGroup(const pb::FrameGro
   return std::shared_ptr<const ParsedGroup>(std::move(parsed));
 }
 
+absl::StatusOr<std::shared_ptr<const ParsedGroup>> ParseLoggedGroup(const pb::FrameGroup& group,
+                                                                    FrameGroupCodec* codec) {
+  constexpr GroupLimits kLogLimits = {
+      .raw_bytes_max = size_t{1} << 30, .frame_bytes_max = size_t{1} << 30, .frames_max = size_t{1} << 24};
+  return ParseGroup(group, kLogLimits, codec);
+}
+
 }  // namespace mvmd

@@ -45,6 +45,10 @@ struct GroupLimits {
 absl::StatusOr<std::shared_ptr<const ParsedGroup>> ParseGroup(const mvmd::twin::v1alpha1::FrameGroup& group,
                                                               const GroupLimits& limits, FrameGroupCodec* codec);
 
+// A group from the log: what the session let through by its limits, which may have been others than now.
+absl::StatusOr<std::shared_ptr<const ParsedGroup>> ParseLoggedGroup(const mvmd::twin::v1alpha1::FrameGroup& group,
+                                                                    FrameGroupCodec* codec);
+
 }  // namespace mvmd
 
 #endif  // MVMD_GATEWAY_PARSED_GROUP_H_

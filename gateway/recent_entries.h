@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -16,8 +17,8 @@
 
 namespace mvmd {
 
-// A window on the end of the log, bounded in bytes: a watch is a cursor on it. A watcher that is slower than the window is
-// long reads the log until it has caught up; nobody else notices. Thread-safe.
+// A window on the end of the log, bounded in bytes: a watch is a cursor on it. A watcher that is slower than the window
+// is long reads the log until it has caught up; nobody else notices. Thread-safe.
 class RecentEntries {
  public:
   // `next_revision`: the first one that Push will bring.
@@ -43,13 +44,18 @@ class RecentEntries {
   void Cancel(uint64_t id);
 
  private:
+  struct Waiting {
+    uint64_t revision;
+    absl::AnyInvocable<void() &&> ready;
+  };
   const size_t bytes_max_;
   mutable absl::Mutex mutex_;
   std::deque<std::shared_ptr<const AppliedEntry>> entries_ ABSL_GUARDED_BY(mutex_);
   size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t next_revision_ ABSL_GUARDED_BY(mutex_);
   uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::map<uint64_t, absl::AnyInvocable<void() &&>> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::map<uint64_t, Waiting> waiting_ ABSL_GUARDED_BY(mutex_);  // by id
+  std::set<uint64_t> running_ ABSL_GUARDED_BY(mutex_);           // ids that the pusher is calling
 };
 
 }  // namespace mvmd

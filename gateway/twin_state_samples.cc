@@ -20,10 +20,6 @@ namespace {
 // A source's clock may be ahead by this much before somebody should look at it.
 constexpr int64_t kClockAheadNs = 300'000'000'000;
 
-// The log has what the session let through by its own limits, which may have been others.
-constexpr GroupLimits kLogLimits = {
-    .raw_bytes_max = size_t{1} << 30, .frame_bytes_max = size_t{1} << 30, .frames_max = size_t{1} << 24};
-
 // By seq. A peer decides how many there are, so that a search through the list would not do.
 using RefusedFrames = absl::flat_hash_map<uint64_t, const pb::RefusedFrame*>;
 RefusedFrames IndexRefused(const pb::FramesReceived& received) {
@@ -64,7 +60,7 @@ void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::share
                          : absl::StrCat("session ", received.session(), " is not open; open a new one")));
   }
   if (group == nullptr) {
-    absl::StatusOr<std::shared_ptr<const ParsedGroup>> parsed = ParseGroup(received.group(), kLogLimits, &codec);
+    absl::StatusOr<std::shared_ptr<const ParsedGroup>> parsed = ParseLoggedGroup(received.group(), &codec);
     if (!parsed.ok()) {
       return nothing(MakeError(absl::StatusCode::kDataLoss, "ENTRY_UNREADABLE",
                                absl::StrCat("log: the group at revision ", context->revision,
@@ -476,7 +472,7 @@ absl::Status TwinState::Impl::ResolveFrames(const pb::FramesReceived& received,
   }
   if (group == nullptr) {
     FrameGroupCodec own_codec;  // readers may be many
-    absl::StatusOr<std::shared_ptr<const ParsedGroup>> parsed = ParseGroup(received.group(), kLogLimits, &own_codec);
+    absl::StatusOr<std::shared_ptr<const ParsedGroup>> parsed = ParseLoggedGroup(received.group(), &own_codec);
     if (!parsed.ok()) {
       return MakeError(absl::StatusCode::kDataLoss, "ENTRY_UNREADABLE",
                        absl::StrCat("log: the group at revision ", applied->revision,
