@@ -329,7 +329,7 @@ TEST_F(CommitterTest, RefusesAStoreThatDoesNotFit) {
 
 TEST_F(CommitterTest, RefusesALogThatItCannotRead) {
   committer_.reset();
-  for (const std::string bytes : {std::string("\xff\xff"), std::string()}) {
+  for (const std::string& bytes : {std::string("\xff\xff"), std::string()}) {
     MemoryDisk disk;
     ASSERT_TRUE(disk.log()->Append({bytes}).ok());
     TwinState state({});
