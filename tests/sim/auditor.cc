@@ -67,6 +67,7 @@ class Auditor {
       if (entries[i].has_session_opened()) {
         const std::string& bridge = entries[i].session_opened().bridge();
         bridges_[records[i].revision] = bridge;
+        newest_session_[bridge] = records[i].revision;
         // Newer rows are there before older ones: those will come late, in whatever lane.
         if (result.applied.interval_count() > 1) split_.insert(bridge);
       }
@@ -92,7 +93,11 @@ class Auditor {
         absl::StrCat("revision ", revision, ": ", samples.sensor->twin, "/", samples.sensor->sensor);
     if (found == sensors_.end()) return Fail(absl::StrCat(where, ": nobody published for this sensor"));
     AppliedSensor& sensor = found->second;
-    const bool was_split = split_.count(bridges_[session]) != 0;
+    const std::string& bridge = bridges_[session];
+    if (newest_session_[bridge] != session) {
+      Fail(absl::StrCat(where, ": session ", session, " is fenced by session ", newest_session_[bridge]));
+    }
+    const bool was_split = split_.count(bridge) != 0;
     uint64_t& last_in_lane = sensor.last_in_lane[{session, samples.backfill}];
     for (uint32_t i = samples.run.begin; i < samples.run.begin + samples.run.count; ++i) {
       const uint64_t n =
@@ -148,7 +153,8 @@ class Auditor {
   TwinState replica_;
   std::map<SensorName, AppliedSensor> sensors_;
   std::map<uint64_t, std::string> bridges_;  // by session
-  std::set<std::string> split_;              // bridges that have sent newer rows before older ones
+  std::map<std::string, uint64_t> newest_session_;
+  std::set<std::string> split_;  // bridges that have sent newer rows before older ones
   Audit audit_;
 };
 

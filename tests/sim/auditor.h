@@ -25,9 +25,10 @@ struct Audit {
 //  1. every published sample is applied exactly once, with its value, time and quality;
 //  2. samples of a sensor are applied in the order in which they were published: within a session and lane always, and
 //     everywhere as long as its bridge had no backlog that was large enough to be split into lanes;
-//  3. each sensor's current value is its last sample;
-//  4. the state in the gateway's memory is the fold of its log;
-//  5. every watcher was told exactly what the log says, revision by revision.
+//  3. what a session appends after a newer one of the same bridge has opened changes nothing;
+//  4. each sensor's current value is its last sample;
+//  5. the state in the gateway's memory is the fold of its log;
+//  6. every watcher was told exactly what the log says, revision by revision.
 Audit AuditRun(const std::deque<PlantSensor>& sensors, const SimGateway& gateway, const TwinStateLimits& limits,
                const std::vector<const SimWatcher*>& watchers);
 
