@@ -14,7 +14,7 @@ absl::Time Call::deadline() const {
 
 void Call::Finish(const absl::Status& status) {
   metrics_->CountRpc(method_, status);
-  context_->DefaultReactor()->Finish(ToGrpcStatus(status));
+  reactor_->Finish(ToGrpcStatus(status));
 }
 
 }  // namespace mvmd

@@ -19,9 +19,11 @@ namespace mvmd {
 // Shared by whatever thread works on the call. Request and response live until Finish. Finish is called once.
 class Call {
  public:
-  // `method` must be a literal. `metrics` outlives the call.
-  Call(absl::string_view method, grpc::CallbackServerContext* context, Caller caller, GatewayMetrics* metrics)
-      : method_(method), context_(context), caller_(std::move(caller)), metrics_(metrics) {}
+  // `method` must be a literal. `reactor` is the context's default one: asking for it again would make another, which
+  // gRPC does not know. `metrics` outlives the call.
+  Call(absl::string_view method, grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor, Caller caller,
+       GatewayMetrics* metrics)
+      : method_(method), context_(context), reactor_(reactor), caller_(std::move(caller)), metrics_(metrics) {}
 
   const Caller& caller() const { return caller_; }
   // InfiniteFuture when the client set none.
@@ -34,6 +36,7 @@ class Call {
  private:
   const absl::string_view method_;
   grpc::CallbackServerContext* const context_;
+  grpc::ServerUnaryReactor* const reactor_;
   const Caller caller_;
   GatewayMetrics* const metrics_;
 };

@@ -81,11 +81,12 @@ TwinService::TwinService(const WatchParts& parts, const TwinServiceOptions& opti
       live_(live),
       writer_(parts.committer, parts.readers, {.document_bytes_max = options.document_bytes_max}) {}
 
-CallPtr TwinService::Begin(absl::string_view method, grpc::CallbackServerContext* context) {
+CallPtr TwinService::Begin(absl::string_view method, grpc::CallbackServerContext* context,
+                           grpc::ServerUnaryReactor* reactor) {
   absl::StatusOr<Caller> caller = callers_->Of(*context);
-  if (caller.ok()) return std::make_shared<Call>(method, context, *std::move(caller), parts_.metrics);
+  if (caller.ok()) return std::make_shared<Call>(method, context, reactor, *std::move(caller), parts_.metrics);
   parts_.metrics->CountRpc(method, caller.status());
-  context->DefaultReactor()->Finish(ToGrpcStatus(caller.status()));
+  reactor->Finish(ToGrpcStatus(caller.status()));
   return nullptr;
 }
 
@@ -129,7 +130,7 @@ void TwinService::WhenApplied(const CallPtr& call, uint64_t revision, absl::AnyI
 grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* context, const pb::GetTwinRequest* request,
                                                pb::GetTwinResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const CallPtr call = Begin("GetTwin", context);
+  const CallPtr call = Begin("GetTwin", context, reactor);
   if (call == nullptr) return reactor;
   RequestErrors errors;
   CheckTwinId(request->twin_id(), &errors);
@@ -161,7 +162,7 @@ absl::Status TwinService::FillTwin(const pb::GetTwinRequest& request, pb::GetTwi
 grpc::ServerUnaryReactor* TwinService::ListTwins(grpc::CallbackServerContext* context,
                                                  const pb::ListTwinsRequest* request, pb::ListTwinsResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const CallPtr call = Begin("ListTwins", context);
+  const CallPtr call = Begin("ListTwins", context, reactor);
   if (call == nullptr) return reactor;
   RequestErrors errors;
   PageSize(request->page_size(), kPageTwins, kPageTwinsMax, &errors);
@@ -226,7 +227,7 @@ grpc::ServerUnaryReactor* TwinService::ValidateTwin(grpc::CallbackServerContext*
                                                     const pb::ValidateTwinRequest* request,
                                                     pb::ValidateTwinResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const CallPtr call = Begin("ValidateTwin", context);
+  const CallPtr call = Begin("ValidateTwin", context, reactor);
   if (call == nullptr) return reactor;
   RequestErrors errors;
   if (request->document().size() > options_.document_bytes_max) {
@@ -263,7 +264,7 @@ void TwinService::FillWritten(const std::string& twin, const ApplyResult& result
 grpc::ServerUnaryReactor* TwinService::PutTwin(grpc::CallbackServerContext* context, const pb::PutTwinRequest* request,
                                                pb::PutTwinResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const CallPtr call = Begin("PutTwin", context);
+  const CallPtr call = Begin("PutTwin", context, reactor);
   if (call == nullptr) return reactor;
   // The id may only be in the document; before that is read, the role alone lets the caller in.
   absl::Status status = request->twin_id().empty() ? call->caller().CheckRole(Role::kWriter)
@@ -294,7 +295,7 @@ grpc::ServerUnaryReactor* TwinService::UpdateTwin(grpc::CallbackServerContext* c
                                                   const pb::UpdateTwinRequest* request,
                                                   pb::UpdateTwinResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const CallPtr call = Begin("UpdateTwin", context);
+  const CallPtr call = Begin("UpdateTwin", context, reactor);
   if (call == nullptr) return reactor;
   RequestErrors errors;
   CheckTwinId(request->twin_id(), &errors);
@@ -320,7 +321,7 @@ grpc::ServerUnaryReactor* TwinService::DeleteTwin(grpc::CallbackServerContext* c
                                                   const pb::DeleteTwinRequest* request,
                                                   pb::DeleteTwinResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const CallPtr call = Begin("DeleteTwin", context);
+  const CallPtr call = Begin("DeleteTwin", context, reactor);
   if (call == nullptr) return reactor;
   RequestErrors errors;
   CheckTwinId(request->twin_id(), &errors);
@@ -344,7 +345,7 @@ grpc::ServerUnaryReactor* TwinService::ListBridges(grpc::CallbackServerContext* 
                                                    const pb::ListBridgesRequest* request,
                                                    pb::ListBridgesResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const CallPtr call = Begin("ListBridges", context);
+  const CallPtr call = Begin("ListBridges", context, reactor);
   if (call == nullptr) return reactor;
   RequestErrors errors;
   PageSize(request->page_size(), kPageTwins, kPageTwinsMax, &errors);
@@ -409,7 +410,7 @@ grpc::ServerUnaryReactor* TwinService::ListSamples(grpc::CallbackServerContext* 
                                                    const pb::ListSamplesRequest* request,
                                                    pb::ListSamplesResponse* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const CallPtr call = Begin("ListSamples", context);
+  const CallPtr call = Begin("ListSamples", context, reactor);
   if (call == nullptr) return reactor;
   RequestErrors errors;
   CheckTwinId(request->twin_id(), &errors);

@@ -65,7 +65,7 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
   using Work = absl::AnyInvocable<absl::Status()>;
 
   // Null when the caller is not known; the call has been ended then.
-  CallPtr Begin(absl::string_view method, grpc::CallbackServerContext* context);
+  CallPtr Begin(absl::string_view method, grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor);
   // Runs `work`, which ends the call, on `readers`; ends it with RESOURCE_EXHAUSTED when these are busy.
   void RunOrRefuse(const CallPtr& call, absl::AnyInvocable<void() &&> work);
   // Ends the call with what `work` says, which runs on `readers`.
