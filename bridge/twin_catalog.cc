@@ -24,6 +24,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::string text(kDocumentBytesMax + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<size_t>(file.gcount()));
+  text.shrink_to_fit();  // the text is kept as long as the bridge lives
   if (file.bad()) return absl::UnavailableError(absl::StrCat("cannot read ", path, ": ", strerror(errno)));
   if (text.size() > kDocumentBytesMax) {
     return absl::InvalidArgumentError(
