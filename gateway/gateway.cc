@@ -64,7 +64,6 @@ GroupLimits GroupLimitsOf(const pb::SyncConfig& sync) {
 
 TwinStateLimits StateLimitsOf(const pb::SyncConfig& sync) {
   TwinStateLimits limits;
-  limits.group = GroupLimitsOf(sync);
   limits.document_bytes_max = sync.max_document_bytes();
   limits.unfinished_document_bytes_max =
       std::max<size_t>(limits.unfinished_document_bytes_max, sync.max_document_bytes());
@@ -245,14 +244,35 @@ void Gateway::Parts::AddCallbacks() {
       return std::vector<Metrics::CallbackSample>{{{}, read()}};
     }));
   };
+  const auto counter = [this](const std::string& name, const std::string& help, std::function<double()> read) {
+    callbacks.push_back(registry.AddCounterCallback(name, help, [read = std::move(read)] {
+      return std::vector<Metrics::CallbackSample>{{{}, read()}};
+    }));
+  };
+  const auto stat = [this](auto CommitterStats::*member) {
+    return [this, member] { return static_cast<double>(committer->stats().*member); };
+  };
   gauge("applied_revision", "Revision of the newest log entry that is applied.",
         [this] { return static_cast<double>(committer->applied_revision()); });
   gauge("log_first_revision", "Oldest revision that is in the log.",
         [this] { return static_cast<double>(store->log()->First()); });
   gauge("log_last_revision", "Newest revision that is durable.",
         [this] { return static_cast<double>(store->log()->Last()); });
+  gauge("checkpoint_revision", "Revision of the last checkpoint; a restart reads the log from there.",
+        stat(&CommitterStats::checkpoint_revision));
   gauge("twins", "Twins that have a document.",
         [this] { return static_cast<double>(committer->Read([](const TwinState& now) { return now.twin_count(); })); });
+  gauge("pending_entries", "Entries that wait for the disk.", stat(&CommitterStats::pending_entries));
+  gauge("pending_bytes", "Memory of the entries that wait for the disk.", stat(&CommitterStats::pending_bytes));
+  counter("log_batches_total", "Appends to the log: an fsync each.", stat(&CommitterStats::batches));
+  counter("log_entries_total", "Entries appended to the log.", stat(&CommitterStats::entries));
+  counter("log_bytes_total", "Bytes appended to the log.", stat(&CommitterStats::bytes));
+  counter("log_append_seconds_total", "Time spent in appends; divided by the batches, what an fsync takes.",
+          [this] { return static_cast<double>(committer->stats().append_ns) / 1e9; });
+  counter("log_entries_refused_total", "Entries that the disk did not take.", stat(&CommitterStats::entries_refused));
+  counter("checkpoints_total", "Checkpoints of the state.", stat(&CommitterStats::checkpoints));
+  counter("checkpoints_failed_total", "Checkpoints that could not be written.",
+          stat(&CommitterStats::checkpoints_failed));
 }
 
 void Gateway::Parts::WatchHealth() {
