@@ -87,11 +87,13 @@ absl::Status Bridge::Init() {
   absl::StatusOr<std::unique_ptr<MqttSource>> source =
       MqttSource::Make({.config = config.mqtt(),
                         .password = setup_->mqtt_password,
-                        .group_window = std::min(ToAbslDuration(config.uplink().linger()) / 5, kGroupWindowMax)},
+                        .group_window = std::min(ToAbslDuration(config.uplink().linger()) / 5, kGroupWindowMax),
+                        .on_link = [this](bool up) { OnMqttLink(up); }},
                        intake_.get());
   if (!source.ok()) return source.status();
   source_ = *std::move(source);
 
+  OnMqttLink(false);
   AddMetrics();
   absl::StatusOr<std::unique_ptr<OpsServer>> ops = OpsServer::Start(config.ops().address(), &health_, &metrics_);
   if (!ops.ok()) return ops.status();
@@ -101,6 +103,15 @@ absl::Status Bridge::Init() {
   uplink_->Start();
   intake_thread_ = std::thread([this] { RunIntake(); });
   return absl::OkStatus();
+}
+
+// An uplink that is down is no reason: taking in and keeping is what the bridge is there for then.
+void Bridge::OnMqttLink(bool up) {
+  if (up) {
+    health_.SetReady("mqtt");
+  } else {
+    health_.SetNotReady("mqtt", "not connected to the broker");
+  }
 }
 
 void Bridge::RunIntake() {

@@ -53,6 +53,7 @@ class Bridge final : private UplinkHost {
   absl::Status Init();
   void AddMetrics();
   void RunIntake();
+  void OnMqttLink(bool up);
 
   // UplinkHost, on the uplink's thread.
   void ForgetRows(const IntervalSet& seqs) override;

@@ -18,6 +18,7 @@ namespace pb = mvmd::twin::v1alpha1;
 constexpr char kSubscriptionsSetting[] = "subscriptions";
 constexpr size_t kTasksMax = 10000;
 constexpr int64_t kQuietNs = 100000000;
+constexpr absl::Duration kIssueLogInterval = absl::Seconds(10);
 
 std::string SubscriptionsText(const std::vector<SensorRouter::Subscription>& subscriptions) {
   std::string text;
@@ -93,6 +94,8 @@ void Intake::Refuse(const char* reason, absl::string_view message, const TopicEn
                {.topic = entry.topic,
                 .twin = target != nullptr ? absl::string_view(target->twin) : "",
                 .sensor = target != nullptr ? absl::string_view(target->sensor) : ""});
+  LogEvery(kIssueLogInterval, reason, LogLevel::kWarning, "a message or reading was refused",
+           {{"reason", reason}, {"topic", entry.topic}, {"why", message}});
 }
 
 void Intake::OnMessage(const MqttMessage& message) {

@@ -32,6 +32,8 @@ constexpr absl::Duration kGroupTimeMax = absl::Milliseconds(5);
 constexpr absl::Duration kRoundMax = absl::Milliseconds(200);
 constexpr absl::Duration kCommitRetry = absl::Milliseconds(50);
 constexpr absl::Duration kConnectTimeout = absl::Seconds(10);
+// A connection that held so long was a good one.
+constexpr absl::Duration kLinkProven = absl::Seconds(10);
 constexpr absl::Duration kDisconnectTimeout = absl::Seconds(1);
 constexpr int kReceiveMaximum = 65535;
 // Nobody subscribes to it; see the class comment.
@@ -172,11 +174,15 @@ void MqttSource::Disconnected(std::string why) {
   link_ = Link::kDown;
   stats_.connected = false;
   paused_ = false;
+  // Two clients with one id throw each other out as soon as they are in; that must not become a race.
+  if (was_up && now_ - link_up_since_ >= kLinkProven) backoff_.Reset();
   next_connect_ = now_ + backoff_.Next();
   LogEvery(absl::Seconds(10), was_up ? "mqtt:down" : "mqtt:connect", LogLevel::kWarning,
            was_up ? "mqtt connection lost" : "mqtt connect failed",
            {{"host", options_.config.host()}, {"port", options_.config.port()}, {"why", why}});
-  if (was_up) sink_->OnDisconnected(why);
+  if (!was_up) return;
+  sink_->OnDisconnected(why);
+  options_.on_link(false);
 }
 
 void MqttSource::Poll(absl::Duration timeout, bool want_read, short* events) {
@@ -334,7 +340,7 @@ void MqttSource::HandleConnect(mosquitto* client, void* self, int code, int flag
     return;
   }
   source.link_ = Link::kUp;
-  source.backoff_.Reset();
+  source.link_up_since_ = source.now_;
   source.stats_.connected = true;
   ++source.stats_.connects;
   source.subscribes_pending_.clear();
@@ -342,6 +348,7 @@ void MqttSource::HandleConnect(mosquitto* client, void* self, int code, int flag
   const bool session_present = (flags & kSessionPresent) != 0;
   Log(LogLevel::kInfo, "mqtt connected",
       {{"host", source.options_.config.host()}, {"session_present", session_present}});
+  source.options_.on_link(true);
   const MqttSink::Subscriptions wanted = source.sink_->OnConnected(session_present);
   source.duplicate_.reset();
   source.flags_wanted_ = source.sink_->WantsDuplicateFlags();

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,6 +68,8 @@ struct MqttSourceOptions {
   // flight (20 by default), or the wait would be for messages that cannot come.
   absl::Duration group_window;
   size_t group_messages = 10;
+  // The session is up, or down. On the source's thread.
+  std::function<void(bool up)> on_link = [](bool) {};
   const Clock* clock = &SystemClock::Get();
 };
 
@@ -140,6 +143,7 @@ class MqttSource {
   absl::Time now_;
   absl::Time next_connect_ = absl::InfinitePast();
   absl::Time connect_deadline_;
+  absl::Time link_up_since_;
   absl::Time last_paused_packet_;
   Backoff backoff_;
   bool flags_wanted_ = false;

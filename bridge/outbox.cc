@@ -409,6 +409,8 @@ absl::Status Outbox::Commit(const OutboxBatch& batch) {
       receipts_ = receipts_before;
       receipt_messages_ = receipt_messages_before;
     }
+    // What was deleted is free in the file, but new pages go to the WAL first: emptying it is what can help by itself.
+    if (absl::IsResourceExhausted(status)) writer_->Exec("PRAGMA wal_checkpoint(TRUNCATE)").IgnoreError();
     return status;
   }
   for (const auto& [twin, sha256] : batch.documents) documents_[twin] = sha256;

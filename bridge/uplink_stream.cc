@@ -15,6 +15,9 @@ namespace mvmd {
 
 namespace pb = mvmd::twin::v1alpha1;
 
+// The gateway ends the stream after our last write, or is not waited for.
+constexpr absl::Duration kGoodbyeTimeout = absl::Milliseconds(500);
+
 // Life of one stream:
 //
 //   Connect: AddHold, StartRead, StartCall       (loop)
@@ -160,30 +163,52 @@ void UplinkStream::Loop() {
     Publish();
     if (stopping && (core_.idle() || now >= stop_at)) break;
   }
-  // OnDone of the stream must have come before anything here may go.
-  if (stream_ != nullptr) stream_->Cancel();
-  while (stream_ != nullptr) {
-    std::deque<Event> events;
-    {
-      absl::MutexLock lock(&mutex_);
-      while (events_.empty()) wake_.Wait(&mutex_);
-      events.swap(events_);
-    }
-    for (Event& event : events) event();
-    if (stream_ != nullptr) stream_->Cancel();
-  }
+  SayGoodbye();
   absl::MutexLock lock(&mutex_);
   flushed_ = core_.idle();
 }
 
+void UplinkStream::HandleEvents(absl::Time until) {
+  std::deque<Event> events;
+  {
+    absl::MutexLock lock(&mutex_);
+    while (events_.empty() && Now() < until) wake_.WaitWithTimeout(&mutex_, until - Now());
+    events.swap(events_);
+  }
+  for (Event& event : events) event();
+}
+
+void UplinkStream::SayGoodbye() {
+  // What the core wants from now on is not done any more, but OnDone must come before anything here may go.
+  leaving_ = true;
+  const absl::Time deadline = Now() + kGoodbyeTimeout;
+  bool writes_done = false;
+  while (stream_ != nullptr && Now() < deadline) {
+    if (!writes_done && !write_outstanding_ && !stream_closing_) {
+      writes_done = true;
+      stream_->StartWritesDone();
+    }
+    HandleEvents(deadline);
+  }
+  while (stream_ != nullptr) {
+    stream_->Cancel();
+    HandleEvents(absl::InfiniteFuture());
+  }
+}
+
 void UplinkStream::Publish() {
-  state_ = core_.state();
   rows_in_flight_ = core_.rows_in_flight();
   absl::MutexLock lock(&mutex_);
   stats_ = core_.stats();
 }
 
 void UplinkStream::Perform(UplinkActions actions) {
+  if (leaving_) return;
+  const Uplink::State before = state_;
+  state_ = core_.state();
+  if (state_ == Uplink::State::kStreaming && before != Uplink::State::kStreaming) {
+    Log(LogLevel::kInfo, "session with the gateway is open", {{"target", options_.target}});
+  }
   for (UplinkAction& action : actions) PerformOne(action);
 }
 
@@ -192,7 +217,10 @@ void UplinkStream::PerformOne(UplinkAction& action) {
     Connect();
   } else if (auto* write = std::get_if<UplinkWrite>(&action)) {
     // On a stream that is over the write is void; OnStreamEnded is on its way.
-    if (stream_ != nullptr && !stream_closing_) stream_->Write(std::move(write->request));
+    if (stream_ != nullptr && !stream_closing_) {
+      write_outstanding_ = true;
+      stream_->Write(std::move(write->request));
+    }
   } else if (std::holds_alternative<UplinkClose>(action)) {
     if (stream_ != nullptr) stream_->Cancel();
   } else if (auto* forget = std::get_if<UplinkForgetRows>(&action)) {
@@ -220,6 +248,7 @@ void UplinkStream::PerformOne(UplinkAction& action) {
 
 void UplinkStream::Connect() {
   stream_closing_ = false;
+  write_outstanding_ = false;
   stream_ = std::make_unique<Stream>(
       this, grpc::CreateCustomChannel(options_.target, options_.credentials, DefaultChannelArgs()));
   // gRPC takes the first write before the connection is there, and fails the call when it cannot be had. An event, not
@@ -239,6 +268,7 @@ void UplinkStream::StreamRead(Stream* stream, bool ok) {
 }
 
 void UplinkStream::StreamWritten(bool ok) {
+  write_outstanding_ = false;
   // Not ok: the read fails too, and tells.
   if (!ok || stream_closing_) return;
   Perform(core_.OnWriteDone(Now()));
@@ -248,7 +278,9 @@ void UplinkStream::StreamEnded(Stream* stream, absl::Status status) {
   if (stream != stream_.get()) return;
   // An OK end is as final as any other: the gateway never ends a stream of its own accord without a reason.
   if (status.ok()) status = absl::UnavailableError("the gateway ended the stream");
-  LogEvery(absl::Seconds(10), "uplink:ended", LogLevel::kWarning, "uplink stream ended", {{"status", status}});
+  if (!leaving_) {
+    LogEvery(absl::Seconds(10), "uplink:ended", LogLevel::kWarning, "uplink stream ended", {{"status", status}});
+  }
   stream_.reset();
   Perform(core_.OnStreamEnded(Now(), status));
 }

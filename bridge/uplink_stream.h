@@ -85,6 +85,10 @@ class UplinkStream {
   void StreamWritten(bool ok);
   void StreamEnded(Stream* stream, absl::Status status);
   void Publish();
+  // Ends the stream, if there is one, and waits for that.
+  void SayGoodbye();
+  // Waits for events until `until`, and handles them.
+  void HandleEvents(absl::Time until);
 
   const UplinkStreamOptions options_;
   UplinkHost* const host_;
@@ -93,6 +97,8 @@ class UplinkStream {
   Uplink core_;
   std::unique_ptr<Stream> stream_;
   bool stream_closing_ = false;  // no operation may be started any more
+  bool write_outstanding_ = false;
+  bool leaving_ = false;  // the core is not asked any more
   absl::Time timer_ = absl::InfiniteFuture();
   absl::Time next_report_ = absl::InfinitePast();
 
