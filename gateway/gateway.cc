@@ -363,6 +363,9 @@ absl::Status Gateway::ReloadPolicy() {
   absl::StatusOr<Policy> policy = Policy::Load(parts_->config.policy_file());
   if (!policy.ok()) return policy.status();
   parts_->callers->SetPolicy(std::make_shared<const Policy>(*std::move(policy)));
+  // Streams that are open were let in by the old one: they come back under the new one, or not at all.
+  parts_->sessions->EndDrain();
+  parts_->watches->EndDrain();
   return absl::OkStatus();
 }
 
