@@ -30,6 +30,8 @@ namespace {
 constexpr int kThreads = 2;
 // Connections that wait for a thread; more are closed.
 constexpr size_t kWaitingMax = 16;
+// Large, because a connection that finds the backlog full tries again only after a second.
+constexpr int kBacklog = 128;
 constexpr size_t kRequestBytesMax = 8192;
 constexpr absl::Duration kReadTimeout = absl::Seconds(2);
 constexpr absl::Duration kWriteTimeout = absl::Seconds(5);
@@ -162,7 +164,7 @@ absl::StatusOr<OwnedFd> Listen(const std::string& host, int port, int* bound_por
     setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     sockaddr_storage bound{};
     socklen_t size = sizeof bound;
-    if (bind(fd.get(), address->ai_addr, address->ai_addrlen) == 0 && listen(fd.get(), 16) == 0 &&
+    if (bind(fd.get(), address->ai_addr, address->ai_addrlen) == 0 && listen(fd.get(), kBacklog) == 0 &&
         getsockname(fd.get(), reinterpret_cast<sockaddr*>(&bound), &size) == 0) {
       // The port stands at the same place in both families.
       *bound_port = ntohs(reinterpret_cast<const sockaddr_in*>(&bound)->sin_port);
