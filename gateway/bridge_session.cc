@@ -130,32 +130,52 @@ void BridgeSession::OnHello(const pb::Hello& hello, std::vector<Action>* actions
   actions->push_back(std::move(append));
 }
 
+absl::Status BridgeSession::CheckTwin(absl::string_view twin) const {
+  if (authorize_(twin)) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kPermissionDenied, "NOT_AUTHORIZED",
+                   absl::StrCat("twin \"", twin, "\" is not allowed to ", options_.bridge,
+                                ": expected a policy rule with role bridge for it"),
+                   {{"subject", options_.bridge}, {"role", "bridge"}, {"twin", std::string(twin)}});
+}
+
+void BridgeSession::CheckBindings(const std::vector<std::pair<uint32_t, const SensorRef*>>& bindings) {
+  absl::string_view twin;
+  bool is_allowed = true;
+  for (const auto& [binding, sensor] : bindings) {
+    // Bindings of a twin stand together.
+    if (sensor->twin != twin) is_allowed = authorize_(sensor->twin);
+    twin = sensor->twin;
+    if (!is_allowed) forbidden_bindings_.emplace(binding, sensor);
+  }
+}
+
 absl::Status BridgeSession::CheckFrame(const ParsedGroup::Frame& frame) const {
   if (!frame.status.ok()) return frame.status;
-  const auto check = [this](absl::string_view twin) {
-    if (authorize_(twin)) return absl::OkStatus();
-    return MakeError(absl::StatusCode::kPermissionDenied, "NOT_AUTHORIZED",
-                     absl::StrCat("twin \"", twin, "\" is not allowed to ", options_.bridge,
-                                  ": expected a policy rule with role bridge for it"),
-                     {{"subject", options_.bridge}, {"role", "bridge"}, {"twin", std::string(twin)}});
-  };
   switch (frame.frame->payload_case()) {
     case pb::Frame::kBindings: {
-      const pb::Bindings& bindings = frame.frame->bindings();
-      for (const pb::Binding& binding : bindings.bindings()) {
-        if (absl::Status status = check(binding.twin()); !status.ok()) return status;
+      for (const pb::Binding& binding : frame.frame->bindings().bindings()) {
+        if (absl::Status status = CheckTwin(binding.twin()); !status.ok()) return status;
+      }
+      return absl::OkStatus();
+    }
+    case pb::Frame::kBlock: {
+      if (forbidden_bindings_.empty()) return absl::OkStatus();
+      for (const DecodedBlock::Run& run : frame.block->runs) {
+        const auto forbidden = forbidden_bindings_.find(run.binding);
+        if (forbidden != forbidden_bindings_.end()) return CheckTwin(forbidden->second->twin);
       }
       return absl::OkStatus();
     }
     case pb::Frame::kDocumentChunk:
-      return check(frame.frame->document_chunk().twin());
+      return CheckTwin(frame.frame->document_chunk().twin());
     case pb::Frame::kGap:
       // Without a twin: those of the bridge, which were checked when they were bound.
-      return frame.frame->gap().twin().empty() ? absl::OkStatus() : check(frame.frame->gap().twin());
-    default:
-      // A block names bindings, and these were checked when they were declared.
+      return frame.frame->gap().twin().empty() ? absl::OkStatus() : CheckTwin(frame.frame->gap().twin());
+    case pb::Frame::kCommandResult:
+    case pb::Frame::PAYLOAD_NOT_SET:
       return absl::OkStatus();
   }
+  return absl::OkStatus();
 }
 
 void BridgeSession::OnFrames(const pb::FrameGroup& group, std::vector<Action>* actions) {
@@ -206,7 +226,7 @@ void BridgeSession::OnApplied(uint64_t tag, const ApplyResult& result, int64_t n
 absl::Status BridgeSession::EndFor(const absl::Status& status) const {
   if (status.ok()) return status;
   if (absl::IsAborted(status)) {
-    if (ReasonOf(status) == "FENCED") return status;
+    if (!ReasonOf(status).empty()) return status;
     return MakeError(absl::StatusCode::kAborted, "FENCED", status.message(), {{"bridge", options_.bridge}});
   }
   return MakeError(
@@ -226,6 +246,7 @@ void BridgeSession::OnOpened(const ApplyResult& result, int64_t now_unix_ns, std
     return;
   }
   Enter(State::kOpen);
+  CheckBindings(result.bindings);
   credit_left_bytes_ = options_.credit_bytes;
   last_commit_unix_ns_ = now_unix_ns - options_.commit_linger_ns;
   Send send;
@@ -306,7 +327,7 @@ void BridgeSession::OnDrain(int64_t grace_ns, std::vector<Action>* actions) {
 void BridgeSession::OnDrainEnd(std::vector<Action>* actions) {
   if (state_ == State::kClosed) return;
   SendCommit(actions);
-  Fail(MakeError(absl::StatusCode::kUnavailable, "DRAINING", "the gateway is about to stop; connect again"), actions);
+  Fail(MakeError(absl::StatusCode::kUnavailable, "DRAINING", "the gateway ends this stream; connect again"), actions);
 }
 
 void BridgeSession::OnWritesDone(std::vector<Action>* actions) {

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -39,11 +40,12 @@ struct BridgeSessionOptions {
 //  1. The first request is Hello; a second one is a protocol error.
 //  2. Welcome is sent when the session's own SessionOpened has been applied, with the applied set read then.
 //  3. A group is checked (size, credit, codec, every frame's twin against the policy) and then appended as it came;
-//     frames that are refused are listed beside it.
+//     frames that are refused are listed beside it. Bindings of former sessions are checked when the session opens: the
+//     policy may have changed since they were declared.
 //  4. Commit is sent for what ApplyResult calls applied, and never for anything else: at once when none was sent for
 //     `commit_linger`, else when that has passed, or half of the credit waits for it.
 //  5. Credit goes back when a group has been applied, not when it was read: when half of it is owed, or after a second.
-//  6. ABORTED from the fold (fenced) ends the stream with ABORTED / FENCED.
+//  6. ABORTED from the fold (fenced; an epoch that belongs to another outbox) ends the stream with it.
 //  7. Rejected is sent when the refusal is in the log, before the Commit that covers the frame.
 //  8. A group that cannot be appended ends the stream with UNAVAILABLE; the bridge still has the frames.
 class BridgeSession {
@@ -106,6 +108,8 @@ class BridgeSession {
   void OnGroupApplied(const Pending& pending, const ApplyResult& result, int64_t now_unix_ns,
                       std::vector<Action>* actions);
   absl::Status CheckFrame(const ParsedGroup::Frame& frame) const;
+  absl::Status CheckTwin(absl::string_view twin) const;
+  void CheckBindings(const std::vector<std::pair<uint32_t, const SensorRef*>>& bindings);
   // OK, or what the stream ends with because an entry was not applied.
   absl::Status EndFor(const absl::Status& status) const;
   void Fail(absl::Status status, std::vector<Action>* actions);
@@ -134,6 +138,7 @@ class BridgeSession {
   int64_t last_commit_unix_ns_ = 0;
   int64_t timer_unix_ns_ = 0;                          // 0: not set
   absl::flat_hash_set<std::string> documents_wanted_;  // asked for in this session
+  absl::flat_hash_map<uint32_t, const SensorRef*> forbidden_bindings_;
   std::unique_ptr<mvmd::twin::v1alpha1::BridgeReport> report_;
 };
 

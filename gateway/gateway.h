@@ -32,7 +32,8 @@ class Gateway {
   // is over, the server stops, and the state is written. Blocks, at most a little longer than that.
   void Drain();
 
-  // Reads the policy file again; the old policy stays when the new one is wrong. Thread-safe.
+  // Reads the policy file again; the old policy stays when the new one is wrong. Ends all streams, so that their peers
+  // come back under the new one. Thread-safe.
   absl::Status ReloadPolicy();
 
   // OK, or why the gateway cannot go on. Thread-safe.

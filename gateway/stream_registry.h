@@ -22,7 +22,7 @@ class DrainableStream {
   virtual ~DrainableStream() = default;
   // The gateway is about to stop: tell the peer, who has `grace` left.
   virtual void BeginDrain(absl::Duration grace) = 0;
-  // The grace is over: end with UNAVAILABLE / DRAINING.
+  // Ends with UNAVAILABLE / DRAINING: the grace is over, or the peer is to connect again under a new policy.
   virtual void EndDrain() = 0;
 };
 
@@ -38,7 +38,9 @@ class StreamRegistry {
   void Remove(uint64_t id);
   size_t count() const;
 
+  // Takes no more streams from now on.
   void BeginDrain(absl::Duration grace);
+  // Ends all that are open; without BeginDrain, new ones can come.
   void EndDrain();
   // False when some are still open after `timeout`. Blocks.
   bool WaitUntilEmpty(absl::Duration timeout) const;

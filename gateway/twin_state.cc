@@ -124,6 +124,10 @@ void TwinState::Impl::Open(const pb::SessionOpened& opened, Context* context) {
   session.dirty = true;
   if (!was_connected) OnConnectionChanged(bridge, context->revision);
   context->result->applied = epoch_slot->applied;
+  for (size_t i = 0; i < epoch_slot->bindings.size(); ++i) {
+    const Sensor* sensor = epoch_slot->bindings[i].sensor;
+    if (sensor != nullptr) context->result->bindings.emplace_back(static_cast<uint32_t>(i + 1), &sensor->ref);
+  }
   if (context->applied != nullptr) context->applied->connections.push_back({bridge->name, true});
 }
 

@@ -82,6 +82,8 @@ struct ApplyResult {
   std::vector<std::pair<uint64_t, absl::Status>> rejected;
   // Twins with samples but no document: ask the bridge.
   std::vector<std::string> documents_wanted;
+  // SessionOpened: what was declared in the epoch before, by binding. The policy may have changed since.
+  std::vector<std::pair<uint32_t, const SensorRef*>> bindings;
   // A write: the definition's etag afterwards.
   std::string definition_etag;
   bool created = false;
@@ -134,9 +136,10 @@ struct TwinStateLimits {
   size_t unfinished_document_bytes_max = 32 << 20;  // a bridge, all of them together
   size_t twins_a_bridge_max = 10000;                // in one epoch
   size_t sensors_a_twin_max = 10000;
-  size_t issues_kept = 64;       // a bridge
-  size_t definitions_kept = 64;  // old ones, a twin
-  size_t gaps_kept = 256;        // a twin; the oldest are merged
+  size_t issues_kept = 64;                   // a bridge
+  size_t definitions_kept = 64;              // old ones, a twin
+  size_t definition_bytes_kept = 256 << 20;  // of them, all twins together
+  size_t gaps_kept = 256;                    // a twin; the oldest are merged
   // (sensor, segment of the log) pairs that are known not to be worth reading; with more sensors segments get longer.
   size_t history_rows_max = 1 << 20;
 };

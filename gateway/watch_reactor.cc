@@ -96,7 +96,7 @@ void WatchReactor::OnDone() {
 void WatchReactor::BeginDrain(absl::Duration) {
   strand_.Post([self = shared_from_this()] {
     self->End(MakeError(absl::StatusCode::kUnavailable, "DRAINING",
-                        "the gateway is about to stop; connect again and resume with the last token"));
+                        "the gateway ends this stream; connect again and resume with the last token"));
   });
 }
 

@@ -586,6 +586,38 @@ TEST_F(BridgeSessionTest, EndsFencedAndLeavesTheNewSessionAlone) {
   EXPECT_THAT(appended_, IsEmpty());
 }
 
+TEST_F(BridgeSessionTest, SaysWhyTheFoldDidNotOpenTheSession) {
+  Request(ValidHello());
+  ApplyResult result;
+  result.status = MakeError(absl::StatusCode::kAborted, "EPOCH_CONFLICT", "epoch 42 belongs to another outbox");
+  Apply(appended_[0].tag, result);
+  ASSERT_TRUE(finished_.has_value());
+  EXPECT_EQ(finished_->code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(ReasonOf(*finished_), "EPOCH_CONFLICT");
+  Gone();
+  EXPECT_THAT(appended_, IsEmpty());
+}
+
+TEST_F(BridgeSessionTest, RefusesBlocksOfTwinsThatAreNotAllowedAnyMore) {
+  const SensorRef allowed{"twin-1", "temperature"};
+  const SensorRef forbidden{"twin-2", "temperature"};
+  Request(ValidHello());
+  ApplyResult result;
+  result.revision = kSession;
+  result.bindings = {{1, &forbidden}, {2, &forbidden}, {3, &allowed}};
+  Apply(appended_[0].tag, result);
+  pb::Frame other;
+  other.set_seq(5);
+  EncodeBlock(std::vector<Sample>{{.binding = 3, .time_unix_ns = kStart, .value = 1.0}}, other.mutable_block());
+
+  SendFrames({BlockFrame(4), other});
+
+  const pb::FramesReceived& received = appended_[0].entry.frames_received();
+  ASSERT_EQ(received.refused_size(), 1);
+  EXPECT_EQ(received.refused(0).seq(), 4u);
+  EXPECT_EQ(ReasonOf(FromRpcStatus(received.refused(0).status())), "NOT_AUTHORIZED");
+}
+
 TEST_F(BridgeSessionTest, EndsUnavailableWhenTheLogCannotTakeMore) {
   for (const absl::Status& status : {absl::ResourceExhaustedError("disk full"), absl::UnavailableError("stopping"),
                                      absl::DataLossError("entry cannot be read")}) {

@@ -178,9 +178,13 @@ TEST_F(GatewayTest, TakesANewPolicyWithoutARestart) {
   std::ofstream(folder_ + "/policy.yaml") << "rules: nonsense\n";
   EXPECT_FALSE(gateway_->ReloadPolicy().ok());
   EXPECT_TRUE(Get("client-alice", "twin-1").ok()) << "the old one stays";
+  const auto sync = pb::SyncService::NewStub(ChannelOf("bridge-robots"));
+  FakeBridge bridge(sync.get(), Context());
+  ASSERT_NE(bridge.Open(42), 0u);
   std::ofstream(folder_ + "/policy.yaml")
       << "rules:\n  - {subject: spiffe://plant.example/client/eve, roles: [reader], twins: [\"*\"]}\n";
   EXPECT_TRUE(gateway_->ReloadPolicy().ok());
+  EXPECT_EQ(bridge.End().code(), absl::StatusCode::kUnavailable) << "it was let in by the old one";
   EXPECT_TRUE(Get("client-eve", "twin-1").ok());
   EXPECT_FALSE(Get("client-alice", "twin-1").ok());
 }
