@@ -21,6 +21,8 @@ std::string BytesText(uint64_t bytes) {
 }
 
 // Thousandths of a second are enough for a person.
+std::string ShortTime(int64_t unix_ns) { return FormatTimestamp(unix_ns / 1'000'000 * 1'000'000); }
+
 std::string LagText(const pb::Bridge& bridge) {
   if (!bridge.has_lag()) return "-";
   return absl::StrFormat("%.3f s", absl::ToDoubleSeconds(ToAbslDuration(bridge.lag())));
@@ -40,7 +42,7 @@ void PrintIssue(CommandContext& context, absl::string_view side, const pb::Issue
   add("twin", issue.twin());
   add("sensor", issue.sensor());
   context.out() << "  " << context.console().Paint(Colour::kYellow, Printable(issue.reason())) << " x" << issue.count()
-                << ", " << side << ", last " << FormatTimestamp(issue.time_unix_ns()) << ":" << Printable(where) << ": "
+                << ", " << side << ", last " << ShortTime(issue.time_unix_ns()) << ":" << Printable(where) << ": "
                 << Printable(issue.message()) << "\n";
 }
 
@@ -81,7 +83,7 @@ class BridgesCommand final : public Command {
                     bridge.has_report() ? (mqtt ? "connected" : "away") : "-", LagText(bridge), OutboxText(bridge),
                     absl::StrCat(bridge.samples_committed()), absl::StrCat(bridge.frames_duplicate()),
                     absl::StrCat(bridge.frames_rejected()),
-                    bridge.has_last_commit() ? TimeText(bridge.last_commit()) : "-"});
+                    bridge.has_last_commit() ? ShortTime(UnixNanosOf(bridge.last_commit())) : "-"});
     }
     context.out() << table.Render();
     if (!issues_) return;

@@ -24,11 +24,14 @@ ExitCode CodeOf(const absl::Status& status) {
 
 void PrintError(absl::string_view command, const absl::Status& status, Console& console) {
   console.err() << "twinctl " << command << ": " << Printable(status.message()) << "\n";
+  // The findings say everything that the violations do, and more.
+  if (pb::DocumentRefused refused; GetDetail(status, &refused)) {
+    console.err() << FindingsText(refused.result(), console);
+    return;
+  }
   for (const auto& violation : FieldViolationsOf(status)) {
     console.err() << "  " << Printable(violation.field()) << ": " << Printable(violation.description()) << "\n";
   }
-  pb::DocumentRefused refused;
-  if (GetDetail(status, &refused)) console.err() << FindingsText(refused.result(), console);
 }
 
 }  // namespace

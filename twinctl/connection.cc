@@ -24,15 +24,18 @@ class HandshakeLog {
     return *log;
   }
 
-  void Install() { gpr_set_log_function(&HandshakeLog::Take); }
+  void Install() { gpr_set_log_function(&HandshakeLog::Keep); }
 
-  std::string last() {
+  // What was logged since the last call, without gRPC's own bookkeeping in braces.
+  std::string TakeLast() {
     absl::MutexLock lock(&mutex_);
-    return last_;
+    const std::string last = last_.substr(0, last_.find(" {"));
+    last_.clear();
+    return last;
   }
 
  private:
-  static void Take(gpr_log_func_args* args) {
+  static void Keep(gpr_log_func_args* args) {
     const absl::string_view message(args->message);
     if (args->severity != GPR_LOG_SEVERITY_ERROR || !absl::StrContains(message, "andshake")) return;
     absl::MutexLock lock(&Get().mutex_);
@@ -75,8 +78,13 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const pb::TwinctlCo
   auto channel = grpc::CreateCustomChannel(
       settings.address(), MakeChannelCredentials(*std::move(source), settings.server_name(), std::move(options)),
       DefaultChannelArgs());
+  connection->channel_ = channel;
   connection->stub_ = pb::TwinService::NewStub(channel);
   return connection;
+}
+
+bool Connection::WaitUntilConnected(absl::Duration timeout) {
+  return channel_->WaitForConnected(absl::ToChronoTime(absl::Now() + timeout));
 }
 
 absl::Status Connection::Explain(const grpc::Status& status) const {
@@ -92,7 +100,7 @@ absl::Status Connection::Explain(const grpc::Status& status) const {
         return WithHint(error, absl::StrCat("the gateway at ", address_, " showed a certificate that is not trusted: ",
                                             reason, "; check the CA file and the server name"));
       }
-      const std::string handshake = HandshakeLog::Get().last();
+      const std::string handshake = HandshakeLog::Get().TakeLast();
       if (!handshake.empty()) {
         return WithHint(error, absl::StrCat("no TLS connection to the gateway at ", address_, ": ", handshake,
                                             "; check the CA file, the certificate and its key"));

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "mvmd/twin/v1alpha1/config.pb.h"
 #include "mvmd/twin/v1alpha1/twin_service.grpc.pb.h"
@@ -40,6 +41,8 @@ class Connection {
 
   // For streams.
   Stub& stub() { return *stub_; }
+  // Blocks, and drives the connection: gRPC does not get through a handshake while nobody waits for it.
+  bool WaitUntilConnected(absl::Duration timeout);
   // The error as people need it: where, what, and what to do next. Details are kept.
   absl::Status Explain(const grpc::Status& status) const;
 
@@ -51,6 +54,7 @@ class Connection {
   const std::string address_;
   const absl::Duration timeout_;
   std::shared_ptr<Refusals> refusals_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<Stub> stub_;
 };
 

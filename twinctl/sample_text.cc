@@ -9,9 +9,9 @@ namespace mvmd {
 
 namespace pb = mvmd::twin::v1alpha1;
 
-std::string TimeText(const google::protobuf::Timestamp& time) {
-  return FormatTimestamp(time.seconds() * 1'000'000'000 + time.nanos());
-}
+int64_t UnixNanosOf(const google::protobuf::Timestamp& time) { return time.seconds() * 1'000'000'000 + time.nanos(); }
+
+std::string TimeText(const google::protobuf::Timestamp& time) { return FormatTimestamp(UnixNanosOf(time)); }
 
 Json SampleValueJson(const pb::Sample& sample) {
   switch (sample.value_case()) {

@@ -2,6 +2,7 @@
 #ifndef MVMD_TWINCTL_SAMPLE_TEXT_H_
 #define MVMD_TWINCTL_SAMPLE_TEXT_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -11,6 +12,7 @@
 
 namespace mvmd {
 
+int64_t UnixNanosOf(const google::protobuf::Timestamp& time);
 std::string TimeText(const google::protobuf::Timestamp& time);
 // Of a sample that has no value: null.
 Json SampleValueJson(const mvmd::twin::v1alpha1::Sample& sample);

@@ -183,6 +183,7 @@ class WatchCommand final : public Command {
       output.OnNotice(absl::StrCat("stream ended (", status.message(), "), trying again in ",
                                    absl::FormatDuration(absl::Ceil(wait, absl::Milliseconds(10)))));
       absl::SleepFor(wait);
+      while (!connection.WaitUntilConnected(absl::Seconds(10))) output.OnNotice("still no connection, trying on");
     }
   }
 

@@ -19,8 +19,8 @@ expect_code 0 stack_twinctl get "$twin" --typed
 expect_match "$output" '"id": "temp-1"'
 expect_code 0 stack_twinctl samples "$twin" temp-1 --limit 3 -o jsonl
 [ "$(wc -l <<<"$output")" -eq 3 ] || fail_test "expected 3 samples, got: $output"
-expect_code 0 stack_twinctl bridges --issues
-expect_match "$output" 'spiffe://plant.example/bridge/robots +connected +connected'
+shows_bridge() { stack_twinctl bridges | grep -Eq 'spiffe://plant.example/bridge/robots +connected +connected'; }
+eventually 10 shows_bridge
 
 step "what is not there, and what is malformed"
 expect_code 1 stack_twinctl get no-such-twin
@@ -47,20 +47,19 @@ expect_code 0 stack_twinctl delete twin-cloud-1
 expect_code 1 stack_twinctl get twin-cloud-1
 
 step "a watch goes on where it was when the gateway comes back"
-stack_twinctl watch "$twin" --sensor pressure-1 -o jsonl >"$STACK_DIR/watch.jsonl" 2>"$STACK_DIR/watch.err" &
-watch=$!
+"$STACK_BIN/twinctl" --config "$STACK_DIR/twinctl.yaml" watch "$twin" --sensor pressure-1 -o jsonl >"$STACK_DIR/watch.jsonl" 2>"$STACK_DIR/logs/watch.log" &
+STACK_PIDS[watch]=$!
 eventually 10 grep -q '"change":"sample"' "$STACK_DIR/watch.jsonl"
 stack_kill gateway
 sleep 1
 stack_start gateway
-eventually 15 grep -q 'going on after' "$STACK_DIR/watch.err"
+eventually 15 grep -q 'going on after' "$STACK_DIR/logs/watch.log"
 seen=$(wc -l <"$STACK_DIR/watch.jsonl")
 has_grown() { [ "$(wc -l <"$STACK_DIR/watch.jsonl")" -gt "$seen" ]; }
 eventually 10 has_grown
 stack_stop plant
 sleep 1
-kill "$watch"
-wait "$watch" 2>/dev/null || true
+stack_stop watch || true
 times=$(sed -n 's/.*"change":"sample".*"timestamp":"\([^"]*\)".*/\1/p' "$STACK_DIR/watch.jsonl")
 [ -z "$(sort <<<"$times" | uniq -d)" ] || fail_test "the watch told a sample twice"
 first=$(head -n 1 <<<"$times")

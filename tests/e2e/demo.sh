@@ -42,6 +42,7 @@ twin="twin-2024-001"
 events=()
 drawn_lines=0
 summary=
+state=
 
 cleanup() {
   stack_stop_all
@@ -69,6 +70,9 @@ look() {
   local now
   if now=$(stack_twinctl --timeout 1 get "$twin" 2>/dev/null); then
     summary=$now
+    state=
+  else
+    state="(the gateway is away; last seen)"
   fi
   if on_terminal; then draw; else plain_line; fi
 }
@@ -76,13 +80,13 @@ look() {
 plain_line() {
   local values
   values=$(awk '/^SENSOR/ { table = 1; next } table && NF { printf "  %s %s %s", $1, $2, $3 }' <<<"$summary")
-  printf '%3d s  %s%s\n' $((SECONDS - started)) "$twin" "${values:-  (nothing yet)}"
+  printf '%3d s  %s%s  %s\n' $((SECONDS - started)) "$twin" "${values:-  (nothing yet)}" "$state"
 }
 
 draw() {
   local text line count=0 columns
   columns=$(tput cols 2>/dev/null || echo 80)
-  text=$(printf '%s\n' "${events[@]}" "" "$summary")
+  text=$(printf '%s\n' "${events[@]}" "" "${state:-(live)}" "$summary")
   [ "$drawn_lines" -eq 0 ] || printf '\033[%dA' "$drawn_lines"
   while IFS= read -r line; do
     printf '%s\033[K\n' "${line:0:columns-1}"

@@ -71,6 +71,11 @@ tls_version tlsv1.3
 require_certificate true
 use_identity_as_username true
 allow_anonymous false
+log_dest stderr
+log_type error
+log_type warning
+log_type notice
+log_type subscribe
 persistence true
 persistence_location $STACK_DIR/broker/
 # Nothing is dropped for a bridge that is away, and its messages share fsyncs.
@@ -229,7 +234,11 @@ stack_is_ready() {
   case $1 in
     broker) (exec 3<>"/dev/tcp/127.0.0.1/$STACK_BROKER_PORT") 2>/dev/null ;;
     gateway) [[ $(stack_http_status "$STACK_GATEWAY_OPS_PORT" /readyz) == *" 200 "* ]] ;;
-    bridge) [[ $(stack_http_status "$STACK_BRIDGE_OPS_PORT" /readyz) == *" 200 "* ]] ;;
+    bridge)
+      # Nothing may be published before the broker knows what the bridge wants.
+      grep -q 'mvmd-bridge-robots 1 twins/' "$STACK_DIR/logs/broker.log" &&
+        [[ $(stack_http_status "$STACK_BRIDGE_OPS_PORT" /readyz) == *" 200 "* ]]
+      ;;
   esac
 }
 
@@ -253,7 +262,7 @@ stack_stop() { # name
 
 stack_stop_all() {
   local name
-  for name in plant bridge gateway broker; do stack_stop "$name" || true; done
+  for name in plant bridge gateway broker "${!STACK_PIDS[@]}"; do stack_stop "$name" || true; done
 }
 
 stack_twinctl() { "$STACK_BIN/twinctl" --config "$STACK_DIR/twinctl.yaml" "$@"; }
