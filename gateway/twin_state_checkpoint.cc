@@ -395,13 +395,9 @@ void TwinState::ForgetBefore(uint64_t revision) {
     impl.SaveNote(old);
   }
   while (!impl.past_definitions.empty() && impl.past_definitions.begin()->first.first < revision) {
-    const auto [old, twin] = impl.past_definitions.begin()->first;
-    impl.past_definitions.erase(impl.past_definitions.begin());
-    impl.SavePastDefinition(old, twin);
+    impl.ErasePastDefinition(impl.past_definitions.begin());
   }
   for (const auto& [id, twin] : impl.twins) {
-    std::deque<uint64_t>& past = twin->past_definitions;
-    while (!past.empty() && past.front() < revision) past.pop_front();
     if (std::erase_if(twin->gaps, [&](const Impl::RecordedGap& gap) { return gap.revision < revision; }) > 0) {
       impl.MarkLive(twin.get());
     }

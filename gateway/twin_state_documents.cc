@@ -375,17 +375,21 @@ void TwinState::Impl::SetDefinition(Twin* twin, std::shared_ptr<const Definition
 
 void TwinState::Impl::TellDefinition(Twin* twin, Context* context) {
   const uint64_t revision = context->revision;
-  past_definitions[{revision, twin->id}] = twin->definition != nullptr ? twin->definition->form.definition() : "";
-  SavePastDefinition(revision, twin->id);
+  std::string& text = past_definitions[{revision, twin->id}];
   // Two documents of a twin may become whole in one group: the last one counts.
+  past_definition_bytes -= text.size();
+  text = twin->definition != nullptr ? twin->definition->form.definition() : "";
+  past_definition_bytes += text.size();
+  SavePastDefinition(revision, twin->id);
   std::deque<uint64_t>& revisions = twin->past_definitions;
   if (revisions.empty() || revisions.back() != revision) revisions.push_back(revision);
   while (revisions.size() > limits.definitions_kept) {
-    const uint64_t oldest = revisions.front();
-    revisions.pop_front();
-    past_definitions.erase({oldest, twin->id});
-    SavePastDefinition(oldest, twin->id);
-    definitions_forgotten_revision = std::max(definitions_forgotten_revision, oldest);
+    definitions_forgotten_revision = std::max(definitions_forgotten_revision, revisions.front());
+    ErasePastDefinition(past_definitions.find({revisions.front(), twin->id}));
+  }
+  while (past_definition_bytes > limits.definition_bytes_kept) {
+    definitions_forgotten_revision = std::max(definitions_forgotten_revision, past_definitions.begin()->first.first);
+    ErasePastDefinition(past_definitions.begin());
   }
   if (context->applied == nullptr) return;
   std::vector<AppliedEntry::DocumentChange>& told = context->applied->documents;
@@ -396,6 +400,15 @@ void TwinState::Impl::TellDefinition(Twin* twin, Context* context) {
   } else {
     told.push_back({twin->id, twin->definition});
   }
+}
+
+void TwinState::Impl::ErasePastDefinition(PastDefinitions::iterator past) {
+  const auto [revision, id] = past->first;
+  past_definition_bytes -= past->second.size();
+  past_definitions.erase(past);
+  // The oldest of all is also the oldest of its twin.
+  InternTwin(id)->past_definitions.pop_front();
+  SavePastDefinition(revision, id);
 }
 
 void TwinState::Impl::ResolveDocuments(AppliedEntry* applied) const {

@@ -251,6 +251,7 @@ struct TwinState::Impl {
   void MarkDocuments(Twin* twin);
 
   // twin_state_documents.cc
+  using PastDefinitions = std::map<std::pair<uint64_t, std::string>, std::string>;
   void ApplyChunk(const mvmd::twin::v1alpha1::DocumentChunk& chunk, Context* context);
   absl::Status AddChunk(const mvmd::twin::v1alpha1::DocumentChunk& chunk, Twin* twin, Context* context);
   absl::Status TakeBase(absl::string_view text, Twin* twin, Context* context);
@@ -262,6 +263,8 @@ struct TwinState::Impl {
   void Define(Twin* twin, const Json& tree, Context* context);
   void TellDefinition(Twin* twin, Context* context);
   void SetDefinition(Twin* twin, std::shared_ptr<const Definition> definition);
+  // One that is the oldest of its twin.
+  void ErasePastDefinition(PastDefinitions::iterator past);
   void ResolveDocuments(AppliedEntry* applied) const;
 
   // twin_state_samples.cc
@@ -335,7 +338,8 @@ struct TwinState::Impl {
   std::map<uint64_t, Session> sessions;
   std::map<uint64_t, Note> notes;
   // (revision, twin) -> C1 form, empty: removed.
-  std::map<std::pair<uint64_t, std::string>, std::string> past_definitions;
+  PastDefinitions past_definitions;
+  size_t past_definition_bytes = 0;
   std::deque<Segment> segments;  // the last one is open
   size_t segment_rows = 0;
   bool open_segment_dirty = false;

@@ -70,6 +70,7 @@ absl::Status TwinState::FinishRestore(uint64_t revision) {
   }
   for (const auto& [place, text] : impl.past_definitions) {
     impl.InternTwin(place.second)->past_definitions.push_back(place.first);
+    impl.past_definition_bytes += text.size();
   }
   impl.FinishSegments();
   impl.restoring.clear();

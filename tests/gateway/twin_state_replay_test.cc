@@ -21,6 +21,7 @@ TwinStateLimits SmallLimits() {
           .twins_a_bridge_max = 4,
           .issues_kept = 3,
           .definitions_kept = 3,
+          .definition_bytes_kept = 40'000,
           .gaps_kept = 3,
           .history_rows_max = 8};
 }
