@@ -223,8 +223,36 @@ void Committer::Refuse(std::vector<Pending> batch, const absl::Status& status) {
   }
 }
 
+// A session whose group was refused must not have a later one applied: it may build on the first, and their order is a
+// promise. The session ends when it hears of the refusal; its id never comes again.
+void Committer::RefuseSessionsOf(const std::vector<Pending>& batch) {
+  for (const Pending& pending : batch) {
+    if (pending.entry.has_frames_received()) refused_sessions_.insert(pending.entry.frames_received().session());
+  }
+}
+
+std::vector<Committer::Pending> Committer::TakeRefused(std::vector<Pending>* batch) {
+  std::vector<Pending> refused;
+  if (refused_sessions_.empty()) return refused;
+  std::vector<Pending> kept;
+  kept.reserve(batch->size());
+  for (Pending& pending : *batch) {
+    if (pending.entry.has_session_closed()) refused_sessions_.erase(pending.entry.session_closed().session());
+    const bool is_refused =
+        pending.entry.has_frames_received() && refused_sessions_.contains(pending.entry.frames_received().session());
+    (is_refused ? refused : kept).push_back(std::move(pending));
+  }
+  *batch = std::move(kept);
+  return refused;
+}
+
 void Committer::CommitBatch(std::vector<Pending> batch) {
   if (const absl::Status failed = health(); !failed.ok()) return Refuse(std::move(batch), LogFailed(failed));
+  if (std::vector<Pending> refused = TakeRefused(&batch); !refused.empty()) {
+    Refuse(std::move(refused), MakeError(absl::StatusCode::kResourceExhausted, "DISK_FULL",
+                                         "an earlier group of this session was refused; open a new session"));
+  }
+  if (batch.empty()) return;
   const int64_t time_unix_ns = clock_->UnixNanos();
   std::vector<std::string> entries;
   entries.reserve(batch.size());
@@ -254,6 +282,7 @@ void Committer::CommitBatch(std::vector<Pending> batch) {
   }
   if (absl::IsResourceExhausted(first.status())) {
     LogEvery(absl::Seconds(10), "committer:full", LogLevel::kError, "log: disk full", {{"status", first.status()}});
+    RefuseSessionsOf(batch);
     return Refuse(std::move(batch), first.status());
   }
   if (!first.ok()) {

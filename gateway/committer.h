@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
@@ -112,6 +113,9 @@ class Committer {
   void Run();
   std::vector<Pending> TakeBatch();
   void CommitBatch(std::vector<Pending> batch);
+  void RefuseSessionsOf(const std::vector<Pending>& batch);
+  // Takes out what belongs to a session of which something was refused.
+  std::vector<Pending> TakeRefused(std::vector<Pending>* batch);
   void ApplyBatch(uint64_t first_revision, std::vector<Pending> batch);
   void Refuse(std::vector<Pending> batch, const absl::Status& status);
   // With `all` those too whose revision has not come.
@@ -146,6 +150,8 @@ class Committer {
   int64_t last_checkpoint_ns_;
   int64_t last_trim_ns_;
   std::thread checkpoint_thread_;
+  // Committer's thread only.
+  absl::flat_hash_set<uint64_t> refused_sessions_;
   std::thread thread_;
 };
 

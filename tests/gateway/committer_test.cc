@@ -165,6 +165,19 @@ TEST_F(CommitterTest, GoesOnAfterTheDiskWasFull) {
   EXPECT_EQ(committer_->stats().entries_refused, 1u);
 }
 
+// What follows may build on what was refused, for example on its bindings.
+TEST_F(CommitterTest, RefusesWhatFollowsARefusedGroupOfItsSession) {
+  const uint64_t session = Commit(OpenedEntry(1)).revision;
+  disk_.FailAppends(absl::ResourceExhaustedError("full"));
+  EXPECT_EQ(Commit(FramesEntry(session, {BindingsFrame(1, "robot", {{1, "temp-1"}})})).status.code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(Commit(FramesEntry(session, {BlockFrame(2, {NumberAt(1, kTestTimeNs, 1)})})).status.code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(committer_->applied_revision(), session);
+  const uint64_t next = Commit(OpenedEntry(1)).revision;
+  EXPECT_TRUE(Commit(FramesEntry(next, {BindingsFrame(1, "robot", {{1, "temp-1"}})})).status.ok());
+}
+
 TEST_F(CommitterTest, RefusesEverythingAfterTheLogFailed) {
   absl::Notification told;
   committer_->WhenApplied(5, absl::InfiniteFuture(), [&](bool applied) {
