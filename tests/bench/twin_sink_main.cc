@@ -4,7 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -94,6 +94,8 @@ class Watch {
         if (stopped_) return;
         context_ = &context;
       }
+      // Also keeps this thread polling: nobody else would carry on with a connection that is being made.
+      context.set_wait_for_ready(true);
       pb::WatchTwinsRequest request;
       request.set_mode(pb::WATCH_MODE_EVERY_CHANGE);
       request.set_view(pb::TWIN_VIEW_BASIC);
@@ -155,6 +157,8 @@ absl::StatusOr<std::vector<uint64_t>> ReadHistory(pb::TwinService::Stub* stub, c
   request.set_page_size(10'000);
   do {
     grpc::ClientContext context;
+    context.set_wait_for_ready(true);
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
     pb::ListSamplesResponse page;
     const grpc::Status status = stub->ListSamples(&context, request, &page);
     if (!status.ok()) {
