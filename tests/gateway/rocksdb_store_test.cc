@@ -255,7 +255,7 @@ TEST_F(RocksDbStoreTest, RefusesAWalWithAFlippedByte) {
   const std::string wal = WalOf(files);
   ASSERT_FALSE(wal.empty());
   int refused = 0;
-  for (size_t at = 3; at < files.at(wal).size(); at += 11) {
+  for (size_t at = 3; at < files.at(wal).size(); at += 37) {
     std::map<std::string, std::string> damaged = files;
     damaged[wal][at] = static_cast<char>(damaged[wal][at] ^ 0x20);
     WriteTree(path(), damaged);
@@ -271,7 +271,7 @@ TEST_F(RocksDbStoreTest, RefusesAWalWithAFlippedByte) {
     EXPECT_THAT(std::string(status.message()), HasSubstr("ACCEPT_LOSS")) << "and the way out";
     EXPECT_EQ(ReadTree(path()).at(wal), damaged[wal]) << "and leaves the evidence";
   }
-  EXPECT_GT(refused, 50);
+  EXPECT_GT(refused, 20);
 }
 
 TEST_F(RocksDbStoreTest, RefusesAWalThatIsShorterThanWhatWasDurable) {
@@ -293,7 +293,7 @@ TEST_F(RocksDbStoreTest, DropsATornTail) {
   ASSERT_TRUE(store_->log()->Append({std::string(100'000, 'x')}).ok());
   const std::map<std::string, std::string> after = Kill();
   const std::string wal = WalOf(after);
-  for (size_t size = before.at(wal).size(); size < after.at(wal).size(); size += 4999) {
+  for (size_t size = before.at(wal).size(); size < after.at(wal).size(); size += 14'999) {
     // Cut short, as after kill -9; or with zeros where the disk had not written yet, as after a power loss.
     for (const bool zeros : {false, true}) {
       std::map<std::string, std::string> torn = after;
