@@ -30,6 +30,7 @@ void PrintError(absl::string_view command, const absl::Status& status, Console& 
     return;
   }
   for (const auto& violation : FieldViolationsOf(status)) {
+    if (absl::StrContains(status.message(), violation.description())) continue;
     console.err() << "  " << Printable(violation.field()) << ": " << Printable(violation.description()) << "\n";
   }
 }

@@ -5,6 +5,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "certs/credentials.h"
 #include "grpc/support/log.h"
@@ -29,9 +30,9 @@ class HandshakeLog {
   // What was logged since the last call, without gRPC's own bookkeeping in braces.
   std::string TakeLast() {
     absl::MutexLock lock(&mutex_);
-    const std::string last = last_.substr(0, last_.find(" {"));
+    const std::string taken = std::move(last_);
     last_.clear();
-    return last;
+    return std::string(absl::StripSuffix(taken.substr(0, taken.find(" {")), "."));
   }
 
  private:
@@ -105,8 +106,10 @@ absl::Status Connection::Explain(const grpc::Status& status) const {
         return WithHint(error, absl::StrCat("no TLS connection to the gateway at ", address_, ": ", handshake,
                                             "; check the CA file, the certificate and its key"));
       }
-      return WithHint(error, absl::StrCat("the gateway at ", address_, " cannot be reached: ", error.message(),
-                                          "; check that it runs and that the address is right"));
+      return WithHint(
+          error, absl::StrCat("the gateway at ", address_, " cannot be reached: ", error.message(),
+
+                              "; check that it runs, that the address is right, and that it trusts your certificate"));
     }
     case absl::StatusCode::kDeadlineExceeded:
       return WithHint(error, absl::StrCat("the gateway at ", address_, " did not answer within ",

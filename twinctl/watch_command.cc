@@ -50,6 +50,8 @@ class WatchOutput {
   virtual void OnResponse(const pb::WatchTwinsResponse& response) = 0;
   // The stream broke and will be taken up again, or was.
   virtual void OnNotice(const std::string& notice) = 0;
+  // Can still be written to.
+  virtual bool good() = 0;
 };
 
 class LineOutput final : public WatchOutput {
@@ -72,6 +74,8 @@ class LineOutput final : public WatchOutput {
   }
 
   void OnNotice(const std::string& notice) override { context_.console().err() << "twinctl watch: " << notice << "\n"; }
+
+  bool good() override { return context_.out().good(); }
 
  private:
   CommandContext& context_;
@@ -100,6 +104,8 @@ class LiveOutput final : public WatchOutput {
     view_.SetNotice(Printable(notice));
     changed_ = true;
   }
+
+  bool good() override { return true; }
 
  private:
   void DrawLoop() {
@@ -135,7 +141,6 @@ class WatchCommand final : public Command {
     command->add_flag("--latest", latest_, "When behind, get the last value of each sensor instead of every change");
     command->add_option("--from-revision", start_revision_, "First revision to report (default: a snapshot, then news)")
         ->type_name("REVISION");
-    command->add_option("--count", count_, "End after so many responses with changes; 0 is never (default: 0)");
     command->add_flag("--bookmarks", bookmarks_, "Print revisions with nothing to report, too");
     return command;
   }
@@ -158,7 +163,6 @@ class WatchCommand final : public Command {
     pb::WatchTwinsRequest request = FirstRequest();
     bool had_response = false;
     bool broken = false;
-    uint64_t seen = 0;
     while (true) {
       grpc::ClientContext context;
       auto stream = connection.stub().WatchTwins(&context, request);
@@ -170,9 +174,10 @@ class WatchCommand final : public Command {
         backoff.Reset();
         output.OnResponse(response);
         Remember(response, &request);
-        if (!response.changes().empty() && count_ != 0 && ++seen >= count_) {
+        // Nobody reads any more; where SIGPIPE is ignored, nothing else would end this.
+        if (!output.good()) {
           context.TryCancel();
-          return ExitCode::kFine;
+          return absl::UnavailableError("cannot write to standard output");
         }
       }
       const absl::Status status = connection.Explain(stream->Finish());
@@ -223,7 +228,6 @@ class WatchCommand final : public Command {
   bool latest_ = false;
   bool bookmarks_ = false;
   uint64_t start_revision_ = 0;
-  uint64_t count_ = 0;
   uint64_t last_revision_ = 0;
 };
 
