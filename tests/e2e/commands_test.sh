@@ -17,8 +17,8 @@ expect_code 0 stack_twinctl get "$twin" -o json
 expect_match "$output" '"@type": "DigitalDocument"'
 expect_code 0 stack_twinctl get "$twin" --typed
 expect_match "$output" '"id": "temp-1"'
-expect_code 0 stack_twinctl samples "$twin" temp-1 --limit 3 -o jsonl
-[ "$(wc -l <<<"$output")" -eq 3 ] || fail_test "expected 3 samples, got: $output"
+has_three_samples() { [ "$(stack_twinctl samples "$twin" temp-1 --limit 3 -o jsonl | wc -l)" -eq 3 ]; }
+eventually 10 has_three_samples
 shows_bridge() { stack_twinctl bridges | grep -Eq 'spiffe://plant.example/bridge/robots +connected +connected'; }
 eventually 10 shows_bridge
 
