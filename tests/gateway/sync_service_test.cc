@@ -49,9 +49,9 @@ TEST_F(SyncServiceTest, TakesDocumentAndSamplesAndCommitsThem) {
   Start();
   FakeBridge bridge = Connect();
   ASSERT_NE(bridge.Open(42), 0u);
-  ASSERT_TRUE(bridge.Send({DocumentFrame(1, "twin-1", TestDocumentText("twin-1")),
-                           BindingsFrame(2, "twin-1", {{1, "temp-1"}}),
-                           BlockFrame(3, {NumberAt(1, kTestTimeNs, 21.5), NumberAt(1, kTestTimeNs + 1, 22.5)})}));
+  ASSERT_TRUE(
+      bridge.Send({DocumentFrame(1, "twin-1", TestDocumentText("twin-1")), BindingsFrame(2, "twin-1", {{1, "temp-1"}}),
+                   BlockFrame(3, {NumberAt(1, kTestTimeNs, 21.5), NumberAt(1, kTestTimeNs + 1, 22.5)})}));
   ASSERT_TRUE(bridge.ReadUntilCommitted(3));
   EXPECT_TRUE(bridge.committed().ContainsAll(1, 3));
 
