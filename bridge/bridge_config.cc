@@ -208,7 +208,8 @@ void SetBridgeDefaults(pb::BridgeConfig* config) {
   if (uplink->max_message_bytes() == 0) uplink->set_max_message_bytes(256 * kKiB);
   if (!uplink->has_stall_timeout()) *uplink->mutable_stall_timeout() = ToProtoDuration(absl::Seconds(10));
   if (!uplink->has_backoff_min()) *uplink->mutable_backoff_min() = ToProtoDuration(absl::Milliseconds(100));
-  if (!uplink->has_backoff_max()) *uplink->mutable_backoff_max() = ToProtoDuration(absl::Seconds(5));
+  // Low, so that current values are back within a second of the link.
+  if (!uplink->has_backoff_max()) *uplink->mutable_backoff_max() = ToProtoDuration(absl::Seconds(1));
   if (!uplink->has_connect_timeout()) *uplink->mutable_connect_timeout() = ToProtoDuration(absl::Seconds(10));
   if (uplink->compression_level() == 0) uplink->set_compression_level(3);
   if (!uplink->has_report_interval()) *uplink->mutable_report_interval() = ToProtoDuration(absl::Seconds(5));

@@ -222,6 +222,7 @@ absl::Status Intake::OnIdle() {
   // Commits take some along; this is for a source that is quiet or paused.
   const bool quiet = options_.clock->MonotonicNanos() - last_commit_ns_ > kQuietNs;
   if (outbox_->has_forgotten() && (quiet || outbox_->full())) return outbox_->DeleteForgotten().status();
+  if (outbox_->full()) outbox_->CheckDisk();
   return absl::OkStatus();
 }
 

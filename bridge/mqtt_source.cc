@@ -136,7 +136,14 @@ absl::Status MqttSource::Run() {
   }
   // What was read is committed and acknowledged; what was not is still the broker's.
   if (group_messages_ > 0) {
-    if (absl::Status status = sink_->Commit(); !status.ok()) return status;
+    absl::Status status = sink_->Commit();
+    if (!status.ok() && !IsRetryable(status)) return status;
+    if (!status.ok()) {
+      // Not acknowledged, so not lost: without a DISCONNECT the broker sends it again.
+      Log(LogLevel::kWarning, "the last messages were not committed and stay with the broker",
+          {{"messages", group_messages_}, {"error", status}});
+      link_ = Link::kDown;
+    }
     group_messages_ = 0;
   }
   if (link_ == Link::kUp) {

@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -38,6 +39,10 @@ constexpr int kSchemaVersion = 1;
 constexpr uint64_t kDeleteRowsPerCommit = 256;
 constexpr uint64_t kDeleteRowsWhenIdle = 2048;
 constexpr int kBindingsPerFrame = 1000;
+constexpr uint64_t kPageBytes = 4096;
+// The WAL is checkpointed when it has half of its share of the disk, an eighth within these bounds.
+constexpr uint64_t kWalBytesMin = uint64_t{128} << 10;
+constexpr uint64_t kWalBytesMax = uint64_t{8} << 20;
 // A larger file is not checked page by page at start.
 constexpr int64_t kQuickCheckBytesMax = int64_t{64} << 20;
 
@@ -282,8 +287,15 @@ absl::Status Outbox::OpenDatabase() {
   absl::Status status = writer_->Open(options_.path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
   if (status.ok()) {
     status = writer_->Exec(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 2000;"
-        "PRAGMA journal_size_limit = 33554432; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096");
+        "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+        "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096");
+  }
+  struct statvfs disk {};
+  if (status.ok() && statvfs(options_.path.c_str(), &disk) == 0) {
+    wal_bytes_max_ = std::clamp(uint64_t{disk.f_blocks} * disk.f_frsize / 8, kWalBytesMin, kWalBytesMax);
+    status = writer_->Exec(absl::StrCat("PRAGMA wal_autocheckpoint = ", wal_bytes_max_ / 2 / kPageBytes,
+                                        "; PRAGMA journal_size_limit = ", 2 * wal_bytes_max_)
+                               .c_str());
   }
   if (!status.ok()) return status;
 
@@ -409,15 +421,37 @@ absl::Status Outbox::Commit(const OutboxBatch& batch) {
       receipts_ = receipts_before;
       receipt_messages_ = receipt_messages_before;
     }
-    // What was deleted is free in the file, but new pages go to the WAL first: emptying it is what can help by itself.
+    // Somebody else took the rest of the disk. Emptying the WAL is what can help by itself.
     if (absl::IsResourceExhausted(status)) writer_->Exec("PRAGMA wal_checkpoint(TRUNCATE)").IgnoreError();
+    CheckDisk();
     return status;
   }
   for (const auto& [twin, sha256] : batch.documents) documents_[twin] = sha256;
   for (const auto& [key, value] : batch.settings) settings_[key] = value;
   AddToTail(batch, first_seq);
   AfterDelete(done, deleted_bytes, deleted_rows);
+  CheckDisk();
   return absl::OkStatus();
+}
+
+void Outbox::CheckDisk() {
+  struct statvfs disk {};
+  if (wal_bytes_max_ == 0 || statvfs(options_.path.c_str(), &disk) != 0) return;
+  const uint64_t free_bytes = uint64_t{disk.f_bavail} * disk.f_frsize;
+  // Left for the WAL to grow to its size, and for one more of its size to be copied to the file.
+  uint64_t needed_bytes = 2 * wal_bytes_max_;
+  bool low = free_bytes < needed_bytes;
+  if (low) {
+    struct stat wal {};
+    if (stat(absl::StrCat(options_.path, "-wal").c_str(), &wal) == 0) {
+      needed_bytes -= std::min(static_cast<uint64_t>(wal.st_size), wal_bytes_max_);
+    }
+    // Pages of deleted rows are used again before the file grows.
+    Statement freelist(writer_.get(), "PRAGMA freelist_count");
+    const uint64_t reusable = freelist.Step() ? static_cast<uint64_t>(freelist.ColumnInt(0)) * kPageBytes : 0;
+    low = free_bytes + reusable < needed_bytes;
+  }
+  disk_low_.store(low, std::memory_order_relaxed);
 }
 
 absl::Status Outbox::Write(const OutboxBatch& batch, uint64_t first_seq) {
@@ -490,6 +524,7 @@ absl::StatusOr<bool> Outbox::DeleteForgotten() {
     return status;
   }
   AfterDelete(done, deleted_bytes, deleted_rows);
+  CheckDisk();
   return deleted_rows > 0 && has_forgotten();
 }
 

@@ -93,8 +93,12 @@ class Outbox final : public OutboxReader {
   // Deletes forgotten rows, a bounded number at a time; true when there are more. Errors as of Commit.
   absl::StatusOr<bool> DeleteForgotten();
 
-  // The rows kept have reached max_bytes: nothing more should be taken in.
-  bool full() const { return kept_bytes() >= options_.max_bytes; }
+  // The rows kept have reached max_bytes, or the disk has no more than what it takes to delete them: nothing more
+  // should be taken in. A row that is written first goes to the WAL and later to the file, so a disk that is full to
+  // the last byte could not even delete; this stops before.
+  bool full() const { return kept_bytes() >= options_.max_bytes || disk_low_.load(std::memory_order_relaxed); }
+  // Looks at the disk again; commits do it too.
+  void CheckDisk();
 
   // Drops `applied`, declares every binding anew, adds a Gap for `lost` (empty: of unknown extent), numbers all other
   // rows anew from 1 in order, and takes a new epoch and outbox id. Documents count as not enqueued. Errors as of
@@ -171,6 +175,8 @@ class Outbox final : public OutboxReader {
   std::atomic<uint64_t> kept_bytes_{0};
   std::atomic<uint64_t> kept_rows_{0};
   std::atomic<uint64_t> forgotten_rows_{0};
+  std::atomic<bool> disk_low_{false};
+  uint64_t wal_bytes_max_ = 0;  // that the WAL normally stays below
   mutable std::atomic<uint64_t> reads_from_disk_{0};
 
   mutable absl::Mutex mutex_;

@@ -12,6 +12,8 @@ namespace {
 namespace pb = mvmd::twin::v1alpha1;
 
 constexpr uint32_t kProtocolVersion = 1;
+// After a refusal that a quick retry will not change.
+constexpr absl::Duration kRefusedWait = absl::Seconds(5);
 // A backlog of so many rows is simply sent in order; of a larger one the newest rows go first.
 constexpr uint64_t kSmallBacklogRows = 256;
 constexpr uint64_t kLiveTailRows = 64;
@@ -371,7 +373,7 @@ UplinkActions Uplink::OnStreamEnded(absl::Time now, const absl::Status& status) 
   if (drained) {
     wait = options_.backoff_min;
   } else if (IsLastingRefusal(status)) {
-    wait = options_.backoff_max;
+    wait = std::max(options_.backoff_max, kRefusedWait);
     out.push_back(UplinkLog{.warning = true, .text = absl::StrCat("the gateway refuses: ", status.ToString())});
   } else {
     backoff_ = std::min(backoff_ * 2, options_.backoff_max);

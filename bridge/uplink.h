@@ -148,7 +148,7 @@ struct UplinkStats {
 //     gateway must have but has not, or has but cannot have, starts a new epoch.
 //  7. No commit for `stall_timeout` while rows are in flight ends the stream.
 //  8. Reconnects wait `backoff_min`, doubling up to `backoff_max`, each between half and the whole; a commit resets it.
-//     FENCED, PERMISSION_DENIED and the like wait `backoff_max` at once.
+//     FENCED, PERMISSION_DENIED and the like wait 5 s (or `backoff_max`, if longer) at once.
 //
 // Not thread-safe: one strand. `now` must not go back; it need not be the wall clock.
 class Uplink {

@@ -249,8 +249,10 @@ void UplinkStream::PerformOne(UplinkAction& action) {
 void UplinkStream::Connect() {
   stream_closing_ = false;
   write_outstanding_ = false;
-  stream_ = std::make_unique<Stream>(
-      this, grpc::CreateCustomChannel(options_.target, options_.credentials, DefaultChannelArgs()));
+  grpc::ChannelArguments args = DefaultChannelArgs();
+  // What comes down is small: probing for its bandwidth would only cost a ping and its answer with every burst.
+  args.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  stream_ = std::make_unique<Stream>(this, grpc::CreateCustomChannel(options_.target, options_.credentials, args));
   // gRPC takes the first write before the connection is there, and fails the call when it cannot be had. An event, not
   // a call, so that what the core decided before is carried out first.
   Post([this] { Perform(core_.OnConnected(Now())); });
