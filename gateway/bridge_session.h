@@ -27,7 +27,7 @@ inline constexpr int64_t kCreditHoldNs = 1'000'000'000;
 struct BridgeSessionOptions {
   GroupLimits group;
   uint64_t credit_bytes = 4 << 20;
-  int64_t commit_linger_ns = 100'000'000;
+  int64_t commit_linger_ns = 1'000'000'000;
   std::string bridge;  // SPIFFE URI of the peer
   std::string peer;    // its address
 };

@@ -87,7 +87,7 @@ void CompleteSync(pb::SyncConfig* sync, ConfigErrors* errors, Checker* check) {
       check->NumberOr<uint64_t>("sync.max_pending_bytes", sync->max_pending_bytes(), 64 * kMiB, kMiB, 64 * kGiB));
   sync->set_max_sessions(check->NumberOr<uint32_t>("sync.max_sessions", sync->max_sessions(), 1000, 1, 100000));
   const bool has_linger = sync->has_commit_linger();
-  check->Duration("sync.commit_linger", has_linger, sync->mutable_commit_linger(), absl::Milliseconds(100),
+  check->Duration("sync.commit_linger", has_linger, sync->mutable_commit_linger(), absl::Seconds(1),
                   absl::ZeroDuration(), absl::Seconds(5));
   if (sync->credit_bytes() < sync->max_frame_bytes() && !errors->Has("sync.credit_bytes")) {
     errors->Add("sync.credit_bytes",

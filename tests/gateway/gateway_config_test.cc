@@ -40,7 +40,7 @@ TEST(GatewayConfigTest, CompletesAMinimalOne) {
   EXPECT_EQ(config.sync().max_frame_bytes(), 1u << 20);
   EXPECT_EQ(config.sync().max_document_bytes(), 8u << 20);
   EXPECT_EQ(config.sync().credit_bytes(), 4u << 20);
-  EXPECT_EQ(ToAbslDuration(config.sync().commit_linger()), absl::Milliseconds(100));
+  EXPECT_EQ(ToAbslDuration(config.sync().commit_linger()), absl::Seconds(1));
   EXPECT_EQ(config.sync().max_pending_bytes(), 64u << 20);
   EXPECT_EQ(config.sync().max_sessions(), 1000u);
   EXPECT_EQ(config.watch().max_watches(), 1000u);
