@@ -15,7 +15,7 @@ namespace {
 namespace pb = mvmd::twin::v1alpha1;
 
 // A group waits for company at most so long, and never when latency was asked for (linger 0).
-constexpr absl::Duration kGroupWindowMax = absl::Milliseconds(10);
+constexpr absl::Duration kGroupWindowMax = absl::Milliseconds(20);
 constexpr int kUnimplemented = 12;  // grpc::StatusCode
 
 Metrics::ReadSamples One(std::function<double()> read) {
@@ -87,7 +87,7 @@ absl::Status Bridge::Init() {
   absl::StatusOr<std::unique_ptr<MqttSource>> source =
       MqttSource::Make({.config = config.mqtt(),
                         .password = setup_->mqtt_password,
-                        .group_window = std::min(ToAbslDuration(config.uplink().linger()) / 5, kGroupWindowMax),
+                        .group_window = std::min(ToAbslDuration(config.uplink().linger()) / 2, kGroupWindowMax),
                         .on_link = [this](bool up) { OnMqttLink(up); }},
                        intake_.get());
   if (!source.ok()) return source.status();

@@ -264,7 +264,7 @@ absl::Status MqttSource::Round() {
   }
   // Also when the connection is gone: what was read is ours, and the receipts tell the redeliveries.
   if (group_messages_ > 0 && now_ >= retry_commit_at_) {
-    const bool complete = group_messages_ >= options_.group_messages || group_bytes_ >= kGroupBytesMax ||
+    const bool complete = group_messages_ >= GroupTarget() || group_bytes_ >= kGroupBytesMax ||
                           now_ >= group_since_ + options_.group_window || link_ != Link::kUp || stopping_;
     if (complete) {
       if (absl::Status status = CommitGroup(); !status.ok()) return status;
@@ -293,6 +293,10 @@ void MqttSource::ReadGroup() {
   }
 }
 
+// So many messages had come without a PUBACK before, so the broker does not stop for want of one before that. Three
+// quarters of it are waited for.
+size_t MqttSource::GroupTarget() const { return std::max(options_.group_messages, largest_group_ * 3 / 4); }
+
 absl::Status MqttSource::CommitGroup() {
   absl::Status status = sink_->Commit();
   if (IsRetryable(status)) {
@@ -303,6 +307,7 @@ absl::Status MqttSource::CommitGroup() {
   }
   if (!status.ok()) return status;
   retry_commit_at_ = absl::InfinitePast();
+  largest_group_ = std::max(largest_group_, group_messages_);
   group_messages_ = 0;
   group_bytes_ = 0;
   if (link_ == Link::kUp) Flush();
@@ -348,6 +353,7 @@ void MqttSource::HandleConnect(mosquitto* client, void* self, int code, int flag
   }
   source.link_ = Link::kUp;
   source.link_up_since_ = source.now_;
+  source.largest_group_ = 0;
   source.stats_.connected = true;
   ++source.stats_.connects;
   source.subscribes_pending_.clear();

@@ -64,8 +64,9 @@ class MqttSink {
 struct MqttSourceOptions {
   mvmd::twin::v1alpha1::MqttConfig config;  // whole and checked; files resolved
   std::string password;
-  // A group smaller than `group_messages` waits so long for company; 0: never. Must be well below what brokers keep in
-  // flight (20 by default), or the wait would be for messages that cannot come.
+  // A small group waits so long for company; 0: never. Small is less than `group_messages`, or less than most of the
+  // largest group of this connection. `group_messages` must be well below what brokers keep in flight (20 by default),
+  // or the wait would be for messages that cannot come.
   absl::Duration group_window;
   size_t group_messages = 10;
   // The session is up, or down. On the source's thread.
@@ -121,6 +122,7 @@ class MqttSource {
   absl::Status Round();
   void ReadGroup();
   absl::Status CommitGroup();
+  size_t GroupTarget() const;
   void Flush();
   void KeepAlive();
   void Poll(absl::Duration timeout, bool want_read, short* events);
@@ -154,6 +156,7 @@ class MqttSource {
 
   size_t group_messages_ = 0;  // read and not committed
   size_t group_bytes_ = 0;
+  size_t largest_group_ = 0;  // of this connection
   absl::Time group_since_;
   absl::Time retry_commit_at_ = absl::InfinitePast();
   MqttSourceStats stats_;

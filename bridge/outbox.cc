@@ -403,9 +403,6 @@ absl::Status Outbox::Load() {
 absl::Status Outbox::Commit(const OutboxBatch& batch) {
   if (batch.empty()) return absl::OkStatus();
   const uint64_t first_seq = next_seq();
-  const std::deque<std::pair<int64_t, size_t>> receipts_before =
-      batch.receipts.empty() ? decltype(receipts_){} : receipts_;
-  const size_t receipt_messages_before = receipt_messages_;
   IntervalSet done;
   uint64_t deleted_bytes = 0;
   uint64_t deleted_rows = 0;
@@ -417,10 +414,6 @@ absl::Status Outbox::Commit(const OutboxBatch& batch) {
   if (status.ok()) status = Statement(writer_.get(), "COMMIT").Run();
   if (!status.ok()) {
     writer_->Rollback();
-    if (!batch.receipts.empty()) {
-      receipts_ = receipts_before;
-      receipt_messages_ = receipt_messages_before;
-    }
     // Somebody else took the rest of the disk. Emptying the WAL is what can help by itself.
     if (absl::IsResourceExhausted(status)) writer_->Exec("PRAGMA wal_checkpoint(TRUNCATE)").IgnoreError();
     CheckDisk();
@@ -428,6 +421,7 @@ absl::Status Outbox::Commit(const OutboxBatch& batch) {
   }
   for (const auto& [twin, sha256] : batch.documents) documents_[twin] = sha256;
   for (const auto& [key, value] : batch.settings) settings_[key] = value;
+  if (!batch.receipts.empty()) AddReceipt(MessagesOf(batch));
   AddToTail(batch, first_seq);
   AfterDelete(done, deleted_bytes, deleted_rows);
   CheckDisk();
@@ -486,29 +480,43 @@ absl::Status Outbox::Write(const OutboxBatch& batch, uint64_t first_seq) {
     if (!status.ok()) return status;
   }
   if (!batch.receipts.empty()) {
-    const int64_t id = receipts_.empty() ? 1 : receipts_.back().first + 1;
     absl::Status status = Statement(writer_.get(), "INSERT INTO receipts VALUES (?, ?)")
-                              .Int(static_cast<uint64_t>(id))
+                              .Int(static_cast<uint64_t>(NextReceiptId()))
                               .Blob(batch.receipts)
                               .Run();
     if (!status.ok()) return status;
-    const size_t messages = batch.receipts.size() / options_.receipt_bytes_per_message;
-    receipts_.emplace_back(id, messages);
-    receipt_messages_ += messages;
-    return PruneReceipts();
+    const size_t surplus = SurplusReceipts(MessagesOf(batch));
+    if (surplus == 0) return absl::OkStatus();
+    return Statement(writer_.get(), "DELETE FROM receipts WHERE id <= ?")
+        .Int(static_cast<uint64_t>(receipts_[surplus - 1].first))
+        .Run();
   }
   return absl::OkStatus();
 }
 
-absl::Status Outbox::PruneReceipts() {
-  int64_t below = 0;
-  while (!receipts_.empty() && receipt_messages_ - receipts_.front().second >= options_.receipt_messages) {
+size_t Outbox::MessagesOf(const OutboxBatch& batch) const {
+  return batch.receipts.size() / options_.receipt_bytes_per_message;
+}
+
+int64_t Outbox::NextReceiptId() const { return receipts_.empty() ? 1 : receipts_.back().first + 1; }
+
+size_t Outbox::SurplusReceipts(size_t new_messages) const {
+  size_t messages = receipt_messages_ + new_messages;
+  size_t surplus = 0;
+  while (surplus < receipts_.size() && messages - receipts_[surplus].second >= options_.receipt_messages) {
+    messages -= receipts_[surplus++].second;
+  }
+  return surplus;
+}
+
+void Outbox::AddReceipt(size_t messages) {
+  const int64_t id = NextReceiptId();
+  for (size_t surplus = SurplusReceipts(messages); surplus > 0; --surplus) {
     receipt_messages_ -= receipts_.front().second;
-    below = receipts_.front().first;
     receipts_.pop_front();
   }
-  if (below == 0) return absl::OkStatus();
-  return Statement(writer_.get(), "DELETE FROM receipts WHERE id <= ?").Int(static_cast<uint64_t>(below)).Run();
+  receipts_.emplace_back(id, messages);
+  receipt_messages_ += messages;
 }
 
 absl::StatusOr<bool> Outbox::DeleteForgotten() {

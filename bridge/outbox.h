@@ -150,7 +150,12 @@ class Outbox final : public OutboxReader {
   absl::Status Load();
   absl::Status SetAside();
   absl::Status Write(const OutboxBatch& batch, uint64_t first_seq);
-  absl::Status PruneReceipts();
+  size_t MessagesOf(const OutboxBatch& batch) const;
+  int64_t NextReceiptId() const;
+  // How many of the oldest receipts are not needed any more once there is one of `new_messages`.
+  size_t SurplusReceipts(size_t new_messages) const;
+  // What is in the file is in receipts_ too, after a commit only.
+  void AddReceipt(size_t messages);
   // Deletes up to `rows_max` forgotten rows inside a transaction; the caller commits. `deleted` are the bytes.
   absl::Status DeleteSome(uint64_t rows_max, IntervalSet* done, uint64_t* deleted_bytes, uint64_t* deleted_rows);
   void AfterDelete(const IntervalSet& done, uint64_t deleted_bytes, uint64_t deleted_rows);
