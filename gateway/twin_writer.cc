@@ -208,7 +208,7 @@ void TwinWriter::Append(pb::LogEntry entry, Done done) {
         const bool taken = executor->TryRun([shared, outcome]() mutable { std::move (*shared)(std::move(outcome)); });
         // The write is in the log whatever becomes of the answer.
         if (!taken) {
-          std::move (*shared)(MakeError(absl::StatusCode::kUnavailable, "OVERLOADED",
+          std::move (*shared)(MakeError(absl::StatusCode::kUnavailable, "OUTCOME_UNKNOWN",
                                         "the write was logged, its outcome is not known here: read the twin"));
         }
       });

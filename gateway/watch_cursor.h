@@ -42,9 +42,10 @@ struct WatchAccess {
 // Pure: no I/O, no threads, no clock. Thread-compatible.
 //
 //   while (client is ready) {
+//     if (cursor.wants_entries()) look for entries from cursor.next_revision();   // recent window, or else the log
 //     if (cursor.Take(now, at_end, &response)) { write response; continue; }
 //     if (cursor.wants_snapshot()) cursor.GiveSnapshot(read of cursor.next_snapshot_read());
-//     else cursor.Give(entries from cursor.next_revision());       // recent window, or the log when that is behind
+//     else cursor.Give(entries);
 //   }
 //
 // Snapshot: read in parts, so that no lock is held for long; parts are of different revisions. What happened in between
@@ -76,6 +77,8 @@ class WatchCursor {
   const SnapshotRead& next_snapshot_read() const { return reads_[next_read_]; }
   void GiveSnapshot(SnapshotPart part);
 
+  // False: what was given is to be told first.
+  bool wants_entries() const { return !wants_snapshot() && given_.empty(); }
   // First entry that was not given yet.
   uint64_t next_revision() const { return next_revision_; }
   // Consecutive, from next_revision() on; an empty one does nothing.

@@ -11,6 +11,10 @@ namespace {
 
 namespace pb = mvmd::twin::v1alpha1;
 
+absl::Status Overloaded() {
+  return MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED", "too many reads wait for a thread; try again");
+}
+
 WatchCursor::SnapshotPart ReadPart(const Committer& committer, const WatchCursor::SnapshotRead& read) {
   return committer.Read([&read](const TwinState& state) {
     WatchCursor::SnapshotPart part;
@@ -107,7 +111,8 @@ void WatchReactor::Advance() {
     if (end_.has_value()) return FinishWhenWritten();
     const int64_t now_unix_ns = parts_.clock->UnixNanos();
     RecentEntries::Read read;
-    if (!cursor_->wants_snapshot()) read = parts_.committer->recent().ReadFrom(cursor_->next_revision(), kReadBytesMax);
+    const bool looked = cursor_->wants_entries();
+    if (looked) read = parts_.committer->recent().ReadFrom(cursor_->next_revision(), kReadBytesMax);
     if (cursor_->Take(now_unix_ns, !read.behind && read.entries.empty(), &response_)) {
       is_writing_ = true;
       StartWrite(&response_);
@@ -115,6 +120,7 @@ void WatchReactor::Advance() {
     }
     if (is_reading_) return;
     if (cursor_->wants_snapshot()) return ReadSnapshot();
+    if (!looked) continue;  // nothing of what was given was for this client
     if (read.behind) return ReadLog();
     if (read.entries.empty()) return WaitForMore();
     cursor_->Give(read.entries);
@@ -130,7 +136,7 @@ void WatchReactor::ReadSnapshot() {
       self->Advance();
     });
   });
-  if (!taken) TakeLog(MakeError(absl::StatusCode::kUnavailable, "OVERLOADED", "too many reads wait; try again"));
+  if (!taken) TakeLog(Overloaded());
 }
 
 void WatchReactor::ReadLog() {
@@ -139,7 +145,7 @@ void WatchReactor::ReadLog() {
     absl::StatusOr<Entries> entries = self->parts_.history->ReadFrom(revision, kReadBytesMax);
     self->strand_.Post([self, entries = std::move(entries)]() mutable { self->TakeLog(std::move(entries)); });
   });
-  if (!taken) TakeLog(MakeError(absl::StatusCode::kUnavailable, "OVERLOADED", "too many reads wait; try again"));
+  if (!taken) TakeLog(Overloaded());
 }
 
 void WatchReactor::TakeLog(absl::StatusOr<Entries> entries) {
