@@ -35,6 +35,7 @@ constexpr absl::Duration kConnectTimeout = absl::Seconds(10);
 // A connection that held so long was a good one.
 constexpr absl::Duration kLinkProven = absl::Seconds(10);
 constexpr absl::Duration kDisconnectTimeout = absl::Seconds(1);
+constexpr int kConnectPollMs = 20;
 constexpr int kReceiveMaximum = 65535;
 // Nobody subscribes to it; see the class comment.
 constexpr char kKeepaliveFilter[] = "mvmd/bridge/keepalive";
@@ -235,29 +236,13 @@ absl::Status MqttSource::Round() {
   now_ = absl::FromUnixNanos(options_.clock->MonotonicNanos());
 
   if (link_ == Link::kConnecting) {
-    if (now_ >= connect_deadline_) {
-      Disconnected(absl::StrCat("no CONNACK within ", absl::FormatDuration(kConnectTimeout)));
-      return absl::OkStatus();
-    }
-    if (events != 0) {
-      mosquitto_loop_read(client_, 1);  // also drives the TLS handshake
-      if (link_ == Link::kConnecting && mosquitto_socket(client_) >= 0) Flush();
-      // A peer that hangs up in a TLS handshake is not noticed by libmosquitto.
-      if (link_ == Link::kConnecting && (events & (POLLHUP | POLLERR | POLLRDHUP)) != 0) {
-        Disconnected("the broker refused the connection or hung up during the handshake");
-      }
-      // Written and waiting for the answer: not to spin on a writable socket.
-      if (link_ == Link::kConnecting && (events & POLLIN) == 0 && !mosquitto_want_write(client_)) {
-        pollfd fd = {mosquitto_socket(client_), POLLIN | POLLRDHUP, 0};
-        poll(&fd, 1, 20);
-      }
-    }
+    DriveConnect(events);
     return absl::OkStatus();
   }
   if (link_ == Link::kUp) {
-    if (!want_more && (events & (POLLHUP | POLLERR)) != 0) {
-      mosquitto_loop_read(client_, 1);  // finds the error
-      if (link_ == Link::kUp) Disconnected("the connection broke while reading was paused");
+    if (!want_more && (events & (POLLHUP | POLLERR | POLLRDHUP)) != 0) {
+      // What may still be in the socket is not read: it was not acknowledged, and comes again.
+      Disconnected("the connection broke while reading was paused");
     } else if (want_more && (events & (POLLIN | POLLHUP | POLLERR | POLLRDHUP)) != 0) {
       ReadGroup();
     }
@@ -279,6 +264,25 @@ absl::Status MqttSource::Round() {
     mosquitto_log_callback_set(client_, nullptr);
   }
   return absl::OkStatus();
+}
+
+void MqttSource::DriveConnect(short events) {
+  if (now_ >= connect_deadline_) {
+    return Disconnected(absl::StrCat("no CONNACK within ", absl::FormatDuration(kConnectTimeout)));
+  }
+  if (events == 0) return;
+  mosquitto_loop_read(client_, 1);  // also drives the TLS handshake
+  if (link_ == Link::kConnecting && mosquitto_socket(client_) >= 0) Flush();
+  if (link_ != Link::kConnecting) return;
+  // A peer that hangs up in a TLS handshake is not noticed by libmosquitto.
+  if ((events & (POLLHUP | POLLERR | POLLRDHUP)) != 0) {
+    return Disconnected("the broker refused the connection or hung up during the handshake");
+  }
+  // Written and waiting for the answer: not to spin on a writable socket.
+  if ((events & POLLIN) == 0 && !mosquitto_want_write(client_)) {
+    pollfd fd = {mosquitto_socket(client_), POLLIN | POLLRDHUP, 0};
+    poll(&fd, 1, kConnectPollMs);
+  }
 }
 
 void MqttSource::ReadGroup() {

@@ -120,6 +120,7 @@ class MqttSource {
   bool StartConnect();
   // Poll and I/O of one round.
   absl::Status Round();
+  void DriveConnect(short events);
   void ReadGroup();
   absl::Status CommitGroup();
   size_t GroupTarget() const;

@@ -11,7 +11,6 @@
 #include "bridge/outbox.h"
 
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -21,7 +20,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <map>
 #include <optional>
 
 #include "absl/base/internal/endian.h"
@@ -95,127 +93,6 @@ void OutboxBatch::Clear() {
   settings.clear();
 }
 
-// A connection with its prepared statements. One thread.
-class Outbox::Database {
- public:
-  ~Database() {
-    for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
-    sqlite3_close_v2(handle_);
-  }
-
-  absl::Status Open(const std::string& path, int flags) {
-    const int rc = sqlite3_open_v2(path.c_str(), &handle_, flags | SQLITE_OPEN_NOMUTEX, nullptr);
-    if (rc != SQLITE_OK) return Error(rc, "open");
-    sqlite3_extended_result_codes(handle_, 1);
-    return absl::OkStatus();
-  }
-
-  absl::Status Exec(const char* sql) {
-    const int rc = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);
-    return rc == SQLITE_OK ? absl::OkStatus() : Error(rc, sql);
-  }
-
-  // Null and the error in `status`. `sql` is a literal: statements are kept by its address.
-  sqlite3_stmt* Prepare(const char* sql, absl::Status* status) {
-    sqlite3_stmt*& statement = statements_[sql];
-    if (statement == nullptr) {
-      const int rc = sqlite3_prepare_v3(handle_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
-      if (rc != SQLITE_OK) {
-        *status = Error(rc, sql);
-        return nullptr;
-      }
-    }
-    return statement;
-  }
-
-  // The code says what to do, see Outbox::Commit.
-  absl::Status Error(int rc, absl::string_view what) const {
-    const int primary = rc & 0xFF;
-    const std::string message =
-        absl::StrCat("outbox: ", what.substr(0, 40), ": ", handle_ != nullptr ? sqlite3_errmsg(handle_) : "",
-                     " (SQLite code ", rc, ", errno ", handle_ != nullptr ? sqlite3_system_errno(handle_) : 0, ")");
-    if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED) return absl::UnavailableError(message);
-    const bool no_space = primary == SQLITE_FULL ||
-                          (rc == SQLITE_IOERR_WRITE && handle_ != nullptr &&
-                           (sqlite3_system_errno(handle_) == ENOSPC || sqlite3_system_errno(handle_) == EDQUOT));
-    if (no_space) return absl::ResourceExhaustedError(absl::StrCat(message, ": the disk is full, free some space"));
-    return absl::DataLossError(message);
-  }
-
-  void Rollback() {
-    if (sqlite3_get_autocommit(handle_) == 0) sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
-  }
-
- private:
-  sqlite3* handle_ = nullptr;
-  std::map<const char*, sqlite3_stmt*> statements_;
-};
-
-// One use of a prepared statement. Errors are kept: after the first, everything is a no-op, and status() tells.
-class Outbox::Statement {
- public:
-  Statement(Database* database, const char* sql)
-      : database_(database), sql_(sql), statement_(database->Prepare(sql, &status_)) {}
-  ~Statement() {
-    if (statement_ != nullptr) {
-      sqlite3_reset(statement_);
-      sqlite3_clear_bindings(statement_);
-    }
-  }
-
-  Statement& Int(uint64_t value) {
-    if (statement_ != nullptr) sqlite3_bind_int64(statement_, ++bound_, static_cast<int64_t>(value));
-    return *this;
-  }
-  // `bytes` outlive the statement's use.
-  Statement& Blob(absl::string_view bytes) {
-    if (statement_ != nullptr) sqlite3_bind_blob64(statement_, ++bound_, bytes.data(), bytes.size(), SQLITE_STATIC);
-    return *this;
-  }
-  Statement& Text(absl::string_view text) {
-    if (statement_ != nullptr) {
-      sqlite3_bind_text64(statement_, ++bound_, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
-    }
-    return *this;
-  }
-
-  // True when there is a row.
-  bool Step() {
-    if (statement_ == nullptr || !status_.ok()) return false;
-    const int rc = sqlite3_step(statement_);
-    if (rc == SQLITE_ROW) return true;
-    if (rc != SQLITE_DONE) status_ = database_->Error(rc, sql_);
-    return false;
-  }
-  absl::Status Run() {
-    while (Step()) {
-    }
-    return status_;
-  }
-  // Ready to be bound and run again.
-  void Reset() {
-    if (statement_ == nullptr) return;
-    sqlite3_reset(statement_);
-    bound_ = 0;
-  }
-  const absl::Status& status() const { return status_; }
-
-  int64_t ColumnInt(int column) const { return sqlite3_column_int64(statement_, column); }
-  absl::string_view ColumnBytes(int column) const {
-    const void* data = sqlite3_column_blob(statement_, column);
-    const int size = sqlite3_column_bytes(statement_, column);
-    return data == nullptr ? absl::string_view()
-                           : absl::string_view(static_cast<const char*>(data), static_cast<size_t>(size));
-  }
-
- private:
-  Database* const database_;
-  const char* const sql_;
-  absl::Status status_;
-  sqlite3_stmt* const statement_;
-  int bound_ = 0;
-};
-
 Outbox::Outbox(OutboxOptions options) : options_(std::move(options)) {}
 
 Outbox::~Outbox() {
@@ -283,8 +160,8 @@ absl::Status Outbox::OpenDatabase() {
   struct stat info {};
   fstat(fd, &info);
   close(fd);
-  writer_ = std::make_unique<Database>();
-  absl::Status status = writer_->Open(options_.path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  writer_ = std::make_unique<SqliteDatabase>();
+  absl::Status status = writer_->Open(options_.path, SqliteDatabase::Mode::kReadWrite);
   if (status.ok()) {
     status = writer_->Exec(
         "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
@@ -301,7 +178,7 @@ absl::Status Outbox::OpenDatabase() {
 
   int64_t version = 0;
   {
-    Statement statement(writer_.get(), "PRAGMA user_version");
+    SqliteStatement statement(writer_.get(), "PRAGMA user_version");
     if (statement.Step()) version = statement.ColumnInt(0);
     if (!statement.status().ok()) return statement.status();
   }
@@ -317,7 +194,8 @@ absl::Status Outbox::OpenDatabase() {
     if (status.ok()) status = writer_->Exec(kSchema);
     for (const auto& [key, value] :
          {std::pair<absl::string_view, absl::string_view>{"epoch", epoch}, {"outbox_id", id}}) {
-      if (status.ok()) status = Statement(writer_.get(), "INSERT INTO meta VALUES (?, ?)").Text(key).Blob(value).Run();
+      if (status.ok())
+        status = SqliteStatement(writer_.get(), "INSERT INTO meta VALUES (?, ?)").Text(key).Blob(value).Run();
     }
     if (status.ok()) status = writer_->Exec("PRAGMA user_version = 1");
     if (status.ok()) status = writer_->Exec("COMMIT");
@@ -326,15 +204,15 @@ absl::Status Outbox::OpenDatabase() {
       return status;
     }
   } else if (info.st_size <= kQuickCheckBytesMax) {
-    Statement check(writer_.get(), "PRAGMA quick_check(1)");
+    SqliteStatement check(writer_.get(), "PRAGMA quick_check(1)");
     if (check.Step() && check.ColumnBytes(0) != "ok") {
       return absl::DataLossError(absl::StrCat("outbox: ", options_.path, ": ", check.ColumnBytes(0)));
     }
     if (!check.status().ok()) return check.status();
   }
 
-  reader_ = std::make_unique<Database>();
-  status = reader_->Open(options_.path, SQLITE_OPEN_READONLY);
+  reader_ = std::make_unique<SqliteDatabase>();
+  status = reader_->Open(options_.path, SqliteDatabase::Mode::kReadOnly);
   if (status.ok()) status = reader_->Exec("PRAGMA cache_size = -2048");
   return status;
 }
@@ -342,7 +220,7 @@ absl::Status Outbox::OpenDatabase() {
 absl::Status Outbox::Load() {
   absl::MutexLock lock(&mutex_);
   {
-    Statement meta(writer_.get(), "SELECT key, value FROM meta");
+    SqliteStatement meta(writer_.get(), "SELECT key, value FROM meta");
     while (meta.Step()) {
       const absl::string_view key = meta.ColumnBytes(0);
       const absl::string_view value = meta.ColumnBytes(1);
@@ -361,7 +239,7 @@ absl::Status Outbox::Load() {
     return absl::DataLossError(absl::StrCat("outbox: ", options_.path, " has no epoch or id"));
   }
   {
-    Statement rows(writer_.get(), "SELECT min(seq), max(seq), count(*), sum(length(frame)) FROM rows");
+    SqliteStatement rows(writer_.get(), "SELECT min(seq), max(seq), count(*), sum(length(frame)) FROM rows");
     if (rows.Step()) {
       first_seq_ = static_cast<uint64_t>(rows.ColumnInt(0));
       last_seq_ = static_cast<uint64_t>(rows.ColumnInt(1));
@@ -371,7 +249,7 @@ absl::Status Outbox::Load() {
     if (!rows.status().ok()) return rows.status();
   }
   {
-    Statement bindings(writer_.get(), "SELECT id, twin, sensor FROM bindings ORDER BY id");
+    SqliteStatement bindings(writer_.get(), "SELECT id, twin, sensor FROM bindings ORDER BY id");
     while (bindings.Step()) {
       pb::Binding binding;
       binding.set_id(static_cast<uint32_t>(bindings.ColumnInt(0)));
@@ -384,13 +262,13 @@ absl::Status Outbox::Load() {
     if (!bindings.status().ok()) return bindings.status();
   }
   {
-    Statement documents(writer_.get(), "SELECT twin, sha256 FROM documents");
+    SqliteStatement documents(writer_.get(), "SELECT twin, sha256 FROM documents");
     while (documents.Step()) {
       documents_[std::string(documents.ColumnBytes(0))] = std::string(documents.ColumnBytes(1));
     }
     if (!documents.status().ok()) return documents.status();
   }
-  Statement receipts(writer_.get(), "SELECT id, data FROM receipts ORDER BY id");
+  SqliteStatement receipts(writer_.get(), "SELECT id, data FROM receipts ORDER BY id");
   while (receipts.Step()) {
     loaded_receipts_.emplace_back(receipts.ColumnBytes(1));
     const size_t messages = loaded_receipts_.back().size() / options_.receipt_bytes_per_message;
@@ -406,12 +284,12 @@ absl::Status Outbox::Commit(const OutboxBatch& batch) {
   IntervalSet done;
   uint64_t deleted_bytes = 0;
   uint64_t deleted_rows = 0;
-  absl::Status status = Statement(writer_.get(), "BEGIN IMMEDIATE").Run();
+  absl::Status status = SqliteStatement(writer_.get(), "BEGIN IMMEDIATE").Run();
   if (status.ok()) status = Write(batch, first_seq);
   if (status.ok() && has_forgotten()) {
     status = DeleteSome(kDeleteRowsPerCommit, &done, &deleted_bytes, &deleted_rows);
   }
-  if (status.ok()) status = Statement(writer_.get(), "COMMIT").Run();
+  if (status.ok()) status = SqliteStatement(writer_.get(), "COMMIT").Run();
   if (!status.ok()) {
     writer_->Rollback();
     // Somebody else took the rest of the disk. Emptying the WAL is what can help by itself.
@@ -441,7 +319,7 @@ void Outbox::CheckDisk() {
       needed_bytes -= std::min(static_cast<uint64_t>(wal.st_size), wal_bytes_max_);
     }
     // Pages of deleted rows are used again before the file grows.
-    Statement freelist(writer_.get(), "PRAGMA freelist_count");
+    SqliteStatement freelist(writer_.get(), "PRAGMA freelist_count");
     const uint64_t reusable = freelist.Step() ? static_cast<uint64_t>(freelist.ColumnInt(0)) * kPageBytes : 0;
     low = free_bytes + reusable < needed_bytes;
   }
@@ -452,7 +330,7 @@ absl::Status Outbox::Write(const OutboxBatch& batch, uint64_t first_seq) {
   uint64_t seq = first_seq;
   for (const OutboxBatch::Row& row : batch.rows) {
     const int kind = static_cast<int>(row.kind);
-    absl::Status status = Statement(writer_.get(), "INSERT INTO rows VALUES (?, ?, ?, ?)")
+    absl::Status status = SqliteStatement(writer_.get(), "INSERT INTO rows VALUES (?, ?, ?, ?)")
                               .Int(seq)
                               .Int(static_cast<uint64_t>(kind))
                               .Int(RowCrc(seq, kind, row.frame))
@@ -462,7 +340,7 @@ absl::Status Outbox::Write(const OutboxBatch& batch, uint64_t first_seq) {
     ++seq;
   }
   for (const pb::Binding& binding : batch.bindings) {
-    absl::Status status = Statement(writer_.get(), "INSERT INTO bindings VALUES (?, ?, ?)")
+    absl::Status status = SqliteStatement(writer_.get(), "INSERT INTO bindings VALUES (?, ?, ?)")
                               .Int(binding.id())
                               .Text(absl::string_view(binding.twin().data(), binding.twin().size()))
                               .Text(absl::string_view(binding.sensor().data(), binding.sensor().size()))
@@ -471,23 +349,23 @@ absl::Status Outbox::Write(const OutboxBatch& batch, uint64_t first_seq) {
   }
   for (const auto& [twin, sha256] : batch.documents) {
     absl::Status status =
-        Statement(writer_.get(), "INSERT OR REPLACE INTO documents VALUES (?, ?)").Text(twin).Blob(sha256).Run();
+        SqliteStatement(writer_.get(), "INSERT OR REPLACE INTO documents VALUES (?, ?)").Text(twin).Blob(sha256).Run();
     if (!status.ok()) return status;
   }
   for (const auto& [key, value] : batch.settings) {
     absl::Status status =
-        Statement(writer_.get(), "INSERT OR REPLACE INTO meta VALUES (?, ?)").Text(key).Blob(value).Run();
+        SqliteStatement(writer_.get(), "INSERT OR REPLACE INTO meta VALUES (?, ?)").Text(key).Blob(value).Run();
     if (!status.ok()) return status;
   }
   if (!batch.receipts.empty()) {
-    absl::Status status = Statement(writer_.get(), "INSERT INTO receipts VALUES (?, ?)")
+    absl::Status status = SqliteStatement(writer_.get(), "INSERT INTO receipts VALUES (?, ?)")
                               .Int(static_cast<uint64_t>(NextReceiptId()))
                               .Blob(batch.receipts)
                               .Run();
     if (!status.ok()) return status;
     const size_t surplus = SurplusReceipts(MessagesOf(batch));
     if (surplus == 0) return absl::OkStatus();
-    return Statement(writer_.get(), "DELETE FROM receipts WHERE id <= ?")
+    return SqliteStatement(writer_.get(), "DELETE FROM receipts WHERE id <= ?")
         .Int(static_cast<uint64_t>(receipts_[surplus - 1].first))
         .Run();
   }
@@ -524,9 +402,9 @@ absl::StatusOr<bool> Outbox::DeleteForgotten() {
   IntervalSet done;
   uint64_t deleted_bytes = 0;
   uint64_t deleted_rows = 0;
-  absl::Status status = Statement(writer_.get(), "BEGIN IMMEDIATE").Run();
+  absl::Status status = SqliteStatement(writer_.get(), "BEGIN IMMEDIATE").Run();
   if (status.ok()) status = DeleteSome(kDeleteRowsWhenIdle, &done, &deleted_bytes, &deleted_rows);
-  if (status.ok()) status = Statement(writer_.get(), "COMMIT").Run();
+  if (status.ok()) status = SqliteStatement(writer_.get(), "COMMIT").Run();
   if (!status.ok()) {
     writer_->Rollback();
     return status;
@@ -553,7 +431,7 @@ absl::Status Outbox::DeleteSome(uint64_t rows_max, IntervalSet* done, uint64_t* 
     }
   }
   for (const IntervalSet::Closed& interval : intervals) {
-    Statement statement(writer_.get(), "DELETE FROM rows WHERE seq BETWEEN ? AND ? RETURNING length(frame)");
+    SqliteStatement statement(writer_.get(), "DELETE FROM rows WHERE seq BETWEEN ? AND ? RETURNING length(frame)");
     statement.Int(interval.first).Int(interval.last);
     while (statement.Step()) {
       *deleted_bytes += static_cast<uint64_t>(statement.ColumnInt(0));
@@ -567,18 +445,21 @@ absl::Status Outbox::DeleteSome(uint64_t rows_max, IntervalSet* done, uint64_t* 
 
 void Outbox::AfterDelete(const IntervalSet& done, uint64_t deleted_bytes, uint64_t deleted_rows) {
   if (done.empty()) return;
+  // What was applied out of order leaves holes, so the first row may be further on than the deleted ones tell.
+  uint64_t first_seq = 0;
+  {
+    SqliteStatement first(writer_.get(), "SELECT min(seq) FROM rows");
+    if (first.Step()) first_seq = static_cast<uint64_t>(first.ColumnInt(0));
+  }
   absl::MutexLock lock(&mutex_);
+  if (first_seq > 0) first_seq_ = first_seq;
   for (const IntervalSet::Closed& interval : done.ToVector()) {
     forgotten_.Remove(interval.first, interval.last);
-    if (interval.first <= first_seq_) first_seq_ = std::max(first_seq_, interval.last + 1);
   }
   kept_bytes_ -= deleted_bytes;
   kept_rows_ -= deleted_rows;
   forgotten_rows_ = forgotten_.Count();
   if (forgotten_rows_ == 1 && forgotten_.Contains(last_seq())) forgotten_rows_ = 0;  // nothing that could be deleted
-  // What was applied out of order leaves holes, so the first row is further on than the first interval tells.
-  Statement first(writer_.get(), "SELECT min(seq) FROM rows");
-  if (first.Step()) first_seq_ = static_cast<uint64_t>(first.ColumnInt(0));
 }
 
 void Outbox::AddToTail(const OutboxBatch& batch, uint64_t first_seq) {
@@ -664,7 +545,8 @@ absl::StatusOr<uint64_t> Outbox::Read(uint64_t first, uint64_t last, size_t byte
     }
   }
   reads_from_disk_.fetch_add(1, std::memory_order_relaxed);
-  Statement statement(reader_.get(), "SELECT seq, kind, crc, frame FROM rows WHERE seq BETWEEN ? AND ? ORDER BY seq");
+  SqliteStatement statement(reader_.get(),
+                            "SELECT seq, kind, crc, frame FROM rows WHERE seq BETWEEN ? AND ? ORDER BY seq");
   statement.Int(first).Int(last);
   while (statement.Step()) {
     const uint64_t seq = static_cast<uint64_t>(statement.ColumnInt(0));
@@ -684,7 +566,8 @@ absl::StatusOr<uint64_t> Outbox::Read(uint64_t first, uint64_t last, size_t byte
 
 absl::StatusOr<std::vector<uint64_t>> Outbox::DeclarationSeqs(uint64_t first, uint64_t last) const {
   std::vector<uint64_t> seqs;
-  Statement statement(reader_.get(), "SELECT seq FROM rows WHERE kind IN (2, 3) AND seq BETWEEN ? AND ? ORDER BY seq");
+  SqliteStatement statement(reader_.get(),
+                            "SELECT seq FROM rows WHERE kind IN (2, 3) AND seq BETWEEN ? AND ? ORDER BY seq");
   statement.Int(first).Int(last);
   while (statement.Step()) seqs.push_back(static_cast<uint64_t>(statement.ColumnInt(0)));
   if (!statement.status().ok()) return statement.status();
@@ -705,7 +588,7 @@ absl::Status Outbox::StartNewEpoch(const IntervalSet& applied, const IntervalSet
     const std::string text = frame->SerializeAsString();
     bytes += text.size();
     if (status.ok()) {
-      status = Statement(writer_.get(), "INSERT INTO rows_new VALUES (?, ?, ?, ?)")
+      status = SqliteStatement(writer_.get(), "INSERT INTO rows_new VALUES (?, ?, ?, ?)")
                    .Int(seq)
                    .Int(static_cast<uint64_t>(kind))
                    .Int(RowCrc(seq, static_cast<int>(kind), text))
@@ -714,7 +597,7 @@ absl::Status Outbox::StartNewEpoch(const IntervalSet& applied, const IntervalSet
     }
   };
   if (status.ok()) {
-    Statement bindings(writer_.get(), "SELECT id, twin, sensor FROM bindings ORDER BY twin, id");
+    SqliteStatement bindings(writer_.get(), "SELECT id, twin, sensor FROM bindings ORDER BY twin, id");
     pb::Frame frame;
     std::string twin;
     while (bindings.Step()) {
@@ -740,7 +623,7 @@ absl::Status Outbox::StartNewEpoch(const IntervalSet& applied, const IntervalSet
     add(RowKind::kGap, &frame);
   }
   if (status.ok()) {
-    Statement rows(writer_.get(), "SELECT seq, kind, crc, frame FROM rows ORDER BY seq");
+    SqliteStatement rows(writer_.get(), "SELECT seq, kind, crc, frame FROM rows ORDER BY seq");
     pb::Frame frame;
     while (status.ok() && rows.Step()) {
       const uint64_t old_seq = static_cast<uint64_t>(rows.ColumnInt(0));
@@ -768,7 +651,7 @@ absl::Status Outbox::StartNewEpoch(const IntervalSet& applied, const IntervalSet
   for (const auto& [key, value] :
        {std::pair<absl::string_view, absl::string_view>{"epoch", epoch_text}, {"outbox_id", id}}) {
     if (status.ok()) {
-      status = Statement(writer_.get(), "INSERT OR REPLACE INTO meta VALUES (?, ?)").Text(key).Blob(value).Run();
+      status = SqliteStatement(writer_.get(), "INSERT OR REPLACE INTO meta VALUES (?, ?)").Text(key).Blob(value).Run();
     }
   }
   if (status.ok()) status = writer_->Exec("COMMIT");

@@ -17,13 +17,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "bridge/sqlite_database.h"
 #include "bridge/uplink.h"
 #include "mvmd/twin/v1alpha1/block.pb.h"
 #include "runtime/clock.h"
 #include "twin/interval_set.h"
-
-struct sqlite3;
-struct sqlite3_stmt;
 
 namespace mvmd {
 
@@ -137,8 +135,6 @@ class Outbox final : public OutboxReader {
   const std::string& damaged_path() const { return damaged_path_; }
 
  private:
-  class Database;
-  class Statement;
   struct TailRow {
     uint64_t seq;
     std::string frame;
@@ -164,8 +160,8 @@ class Outbox final : public OutboxReader {
   const OutboxOptions options_;
   int lock_fd_ = -1;
   std::string damaged_path_;
-  std::unique_ptr<Database> writer_;
-  std::unique_ptr<Database> reader_;
+  std::unique_ptr<SqliteDatabase> writer_;
+  std::unique_ptr<SqliteDatabase> reader_;
 
   // Writing thread.
   std::vector<mvmd::twin::v1alpha1::Binding> loaded_bindings_;
