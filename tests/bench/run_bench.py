@@ -200,11 +200,26 @@ def run_micro(bin_dir):
     return results
 
 
+def disk():
+    """What a durable append costs here, in ms: the floor of what is acknowledged after an fsync."""
+    took = []
+    with tempfile.NamedTemporaryFile(prefix="mvmd-bench-") as file:
+        for _ in range(500):
+            begin = time.perf_counter()
+            os.write(file.fileno(), b"x" * 4096)
+            os.fdatasync(file.fileno())
+            took.append((time.perf_counter() - begin) * 1000)
+    took.sort()
+    return {"fdatasync_p50_ms": round(took[len(took) // 2], 3), "fdatasync_p99_ms": round(took[len(took) * 99 // 100], 3)}
+
+
 def machine():
     model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8")
                   if line.startswith("model name")), platform.machine())
     memory_kib = int(next(line for line in open("/proc/meminfo", encoding="ascii")).split()[1])
-    return {"cpu": model, "cores": os.cpu_count(), "memory_gib": round(memory_kib / 2**20, 1), "kernel": platform.release()}
+    return {"cpu": model, "cores": os.cpu_count(), "memory_gib": round(memory_kib / 2**20, 1),
+            "kernel": platform.release(),
+            "load_before": os.getloadavg()[0], **disk()}
 
 
 def medians(runs):
@@ -310,6 +325,10 @@ def main():
             if name == "product" and tests != ["micro"]:
                 return 1
 
+    here = machine()
+    say(", ".join(f"{key} {value}" for key, value in here.items()))
+    if here["load_before"] > 0.5:
+        say("the machine is busy with something else: figures of latency and throughput will be worse than they are")
     with tempfile.TemporaryDirectory(prefix="mvmd-bench-tls-") as tls:
         make_certificates(tls)
         runs, failures = run_all(lambda name: functools.partial(SYSTEMS[name], bin_dir, tls),
@@ -317,7 +336,7 @@ def main():
     results = medians(runs)
     report = {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine(),
+        "machine": here,
         "repetitions": repetitions,
         "figures": {key: {"label": label, "bar": bar, "met": met(key, bar, results)} for key, label, bar, _ in FIGURES},
         "results": results,
