@@ -130,7 +130,7 @@ class Outbox final : public OutboxReader {
   uint64_t last_seq() const { return last_seq_.load(std::memory_order_acquire); }
   // Rows kept less those forgotten, and bytes on disk of all rows.
   uint64_t kept_rows() const;
-  uint64_t kept_bytes() const { return kept_bytes_.load(std::memory_order_relaxed); }
+  uint64_t kept_bytes() const override { return kept_bytes_.load(std::memory_order_relaxed); }
   uint64_t reads_from_disk() const { return reads_from_disk_.load(std::memory_order_relaxed); }
   const std::string& damaged_path() const { return damaged_path_; }
 

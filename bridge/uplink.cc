@@ -14,11 +14,10 @@ namespace pb = mvmd::twin::v1alpha1;
 constexpr uint32_t kProtocolVersion = 1;
 // After a refusal that a quick retry will not change.
 constexpr absl::Duration kRefusedWait = absl::Seconds(5);
-// A backlog of so many rows is simply sent in order; of a larger one the newest rows go first.
-constexpr uint64_t kSmallBacklogRows = 256;
+// A backlog of up to so many full messages is simply sent in order; of a larger one the newest rows go first. As many
+// go over a link of 1 Mbit/s in some seconds.
+constexpr size_t kSmallBacklogMessages = 4;
 constexpr uint64_t kLiveTailRows = 64;
-// More than so many messages waiting in the live lane is a backlog.
-constexpr size_t kLiveMessagesMax = 16;
 // No sane gateway grants more: beyond it the sum could overflow.
 constexpr uint64_t kCreditBytesMax = uint64_t{1} << 40;
 // Of a row on the wire beside its Frame: tag and length in the FrameBatch.
@@ -194,6 +193,7 @@ UplinkActions Uplink::OnResponse(absl::Time now, const SyncResponse& response) {
                       &out);
       } else {
         credit_bytes_ += response.credit().bytes();
+        if (in_flight_.empty()) progress_at_ = now;
       }
       break;
     case SyncResponse::kRejected:
@@ -265,48 +265,70 @@ void Uplink::OnWelcome(absl::Time now, const pb::Welcome& welcome, UplinkActions
   Enter(State::kStreaming, absl::StrCat("session ", welcome.session()), out);
   out->push_back(UplinkForgetRows{*std::move(applied)});
   probe_due_ = true;
-  if (!Enqueue(std::max<uint64_t>(extent.first, 1), last_seq_, out)) return;
+  if (!Enqueue(extent, out)) return;
   live_waiting_since_ = absl::InfinitePast();  // the backlog has waited long enough
 }
 
-bool Uplink::Enqueue(uint64_t first, uint64_t last, UplinkActions* out) {
-  IntervalSet pending;
-  if (first <= last) {
-    for (const IntervalSet::Closed& missing : settled_.Missing(first, last)) pending.Add(missing.first, missing.last);
-  }
+bool Uplink::Enqueue(IntervalSet::Closed extent, UplinkActions* out) {
   declarations_.Clear();
   backfill_.Clear();
-  live_ = std::move(pending);
+  live_.Clear();
   live_waiting_bytes_ = 0;
-  if (live_.Count() > kSmallBacklogRows) return DemoteLive(out);
-  return true;
+  const uint64_t first = std::max<uint64_t>(extent.first, 1);
+  if (first > last_seq_) return true;
+  for (const IntervalSet::Closed& missing : settled_.Missing(first, last_seq_)) {
+    live_.Add(missing.first, missing.last);
+  }
+  // Some of what is kept may only wait for its deletion.
+  live_waiting_bytes_ =
+      static_cast<size_t>(static_cast<double>(reader_->kept_bytes()) * static_cast<double>(live_.Count()) /
+                          static_cast<double>(last_seq_ - first + 1));
+  // A stream that ended in the middle of a large backlog has left older rows behind.
+  IntervalSet gone_before = settled_;
+  RemoveAll(ahead_, &gone_before);
+  if (!gone_before.empty() && !DemoteLiveBelow(gone_before.ToVector().back().last, out)) return false;
+  return !BacklogIsLarge() || DemoteOldLive(out);
 }
 
-bool Uplink::DemoteLive(UplinkActions* out) {
-  IntervalSet tail;
-  uint64_t rows = 0;
+bool Uplink::BacklogIsLarge() const {
+  return live_waiting_bytes_ > kSmallBacklogMessages * options_.max_message_bytes && live_.Count() > kLiveTailRows;
+}
+
+bool Uplink::DemoteOldLive(UplinkActions* out) {
   const std::vector<IntervalSet::Closed> intervals = live_.ToVector();
-  for (auto it = intervals.rbegin(); it != intervals.rend() && rows < kLiveTailRows; ++it) {
-    const uint64_t take = std::min(it->last - it->first + 1, kLiveTailRows - rows);
-    tail.Add(it->last - take + 1, it->last);
-    rows += take;
+  uint64_t rows = 0;
+  for (auto it = intervals.rbegin();; ++it) {
+    const uint64_t count = it->last - it->first + 1;
+    if (rows + count >= kLiveTailRows || it + 1 == intervals.rend()) {
+      return DemoteLiveBelow(it->last - std::min(count, kLiveTailRows - rows) + 1, out);
+    }
+    rows += count;
   }
+}
+
+bool Uplink::DemoteLiveBelow(uint64_t seq, UplinkActions* out) {
+  if (live_.empty()) return true;
+  const uint64_t first = *live_.FirstPresent(0);
+  if (first >= seq) return true;
+  const uint64_t last = live_.ToVector().back().last;
   // Live blocks may use bindings that were declared in what now stays behind: those go first.
-  absl::StatusOr<std::vector<uint64_t>> seqs = reader_->DeclarationSeqs(intervals.front().first, intervals.back().last);
+  absl::StatusOr<std::vector<uint64_t>> seqs = reader_->DeclarationSeqs(first, last);
   if (!seqs.ok()) {
     out->push_back(UplinkLog{.warning = true, .text = absl::StrCat("outbox: ", seqs.status().message())});
     Close("the outbox cannot be read", out);
     return false;
   }
-  for (uint64_t seq : *seqs) {
-    if (!live_.Contains(seq)) continue;
-    declarations_.Add(seq);
-    live_.Remove(seq, seq);
-    tail.Remove(seq, seq);
+  for (uint64_t declaration : *seqs) {
+    if (!live_.Contains(declaration)) continue;
+    declarations_.Add(declaration);
+    ahead_.Add(declaration);
+    live_.Remove(declaration, declaration);
   }
-  RemoveAll(tail, &live_);
+  IntervalSet newest = live_;
+  newest.Remove(first, seq - 1);
+  RemoveAll(newest, &live_);
   backfill_.AddAll(live_);
-  live_ = std::move(tail);
+  live_ = std::move(newest);
   live_waiting_bytes_ = std::min(live_waiting_bytes_, options_.max_message_bytes);
   return true;
 }
@@ -364,6 +386,7 @@ UplinkActions Uplink::OnStreamEnded(absl::Time now, const absl::Status& status) 
   backfill_.Clear();
   live_.Clear();
   in_flight_.Clear();
+  progress_expected_ = false;
   prepared_.reset();
   credit_bytes_ = 0;
   live_waiting_bytes_ = 0;
@@ -393,8 +416,7 @@ UplinkActions Uplink::OnRowsAvailable(absl::Time now, uint64_t last_seq, size_t 
     if (live_.empty()) live_waiting_since_ = now;
     live_.Add(first, last_seq);
     live_waiting_bytes_ += bytes;
-    if (live_waiting_bytes_ > kLiveMessagesMax * options_.max_message_bytes && live_.Count() > kSmallBacklogRows &&
-        !DemoteLive(&out)) {
+    if (BacklogIsLarge() && !DemoteOldLive(&out)) {
       SetTimer(&out);
       return out;
     }
@@ -411,6 +433,7 @@ UplinkActions Uplink::OnNewEpoch(absl::Time now, uint64_t epoch, std::string out
   last_seq_at_start_ = 0;
   settled_.Clear();
   ever_sent_.Clear();
+  ahead_.Clear();
   new_epoch_wanted_ = false;
   Advance(now, &out);
   return out;
@@ -434,7 +457,15 @@ UplinkActions Uplink::OnTimer(absl::Time now) {
 void Uplink::Advance(absl::Time now, UplinkActions* out) {
   CheckDeadlines(now, out);
   if (!writing_) WriteNext(now, out);
+  const bool expected = progress_expected_;
+  progress_expected_ = !in_flight_.empty() || WaitsForCredit();
+  if (progress_expected_ && !expected) progress_at_ = now;
   SetTimer(out);
+}
+
+bool Uplink::WaitsForCredit() const {
+  if (prepared_.has_value()) return prepared_->request->frames().data().size() > credit_bytes_;
+  return credit_bytes_ == 0 && !(declarations_.empty() && backfill_.empty() && live_.empty());
 }
 
 void Uplink::CheckDeadlines(absl::Time now, UplinkActions* out) {
@@ -453,10 +484,13 @@ void Uplink::CheckDeadlines(absl::Time now, UplinkActions* out) {
       return;
     case State::kStreaming:
     case State::kDraining:
-      if (!in_flight_.empty() && now >= progress_at_ + options_.stall_timeout) {
+      if (progress_expected_ && now >= progress_at_ + options_.stall_timeout) {
         ++stats_.stalls;
-        std::string why = absl::StrCat("stalled: ", in_flight_.Count(), " rows in flight and no commit for ",
-                                       absl::FormatDuration(options_.stall_timeout));
+        std::string why =
+            in_flight_.empty()
+                ? absl::StrCat("stalled: rows wait and no credit for ", absl::FormatDuration(options_.stall_timeout))
+                : absl::StrCat("stalled: ", in_flight_.Count(), " rows in flight and no commit for ",
+                               absl::FormatDuration(options_.stall_timeout));
         out->push_back(UplinkLog{.warning = true, .text = why});
         Close(std::move(why), out);
         return;
@@ -490,7 +524,6 @@ void Uplink::WriteNext(absl::Time now, UplinkActions* out) {
   const size_t bytes = prepared_->request->frames().data().size();
   if (bytes > credit_bytes_) return;
   credit_bytes_ -= bytes;
-  if (in_flight_.empty()) progress_at_ = now;
   in_flight_.AddAll(prepared_->seqs);
   ever_sent_.AddAll(prepared_->seqs);
   ++stats_.messages_sent;
@@ -616,7 +649,7 @@ void Uplink::SetTimer(UplinkActions* out) {
       break;
     case State::kStreaming:
     case State::kDraining:
-      if (!in_flight_.empty()) when = progress_at_ + options_.stall_timeout;
+      if (progress_expected_) when = progress_at_ + options_.stall_timeout;
       if (state_ == State::kDraining) when = std::min(when, drain_until_);
       // While a write is under way its end decides; without credit, the credit does.
       if (!writing_ && !prepared_.has_value() && !live_.empty() && credit_bytes_ > 0 && state_ == State::kStreaming) {

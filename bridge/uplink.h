@@ -43,6 +43,9 @@ class OutboxReader {
   virtual absl::StatusOr<uint64_t> Read(uint64_t first, uint64_t last, size_t bytes_max,
                                         std::vector<OutboxRow>* rows) const = 0;
 
+  // Of all rows that are kept.
+  virtual uint64_t kept_bytes() const = 0;
+
   // Seqs in [first, last] of the rows that blocks depend on (Bindings) and of document chunks, ascending.
   virtual absl::StatusOr<std::vector<uint64_t>> DeclarationSeqs(uint64_t first, uint64_t last) const = 0;
 };
@@ -141,12 +144,14 @@ struct UplinkStats {
 //  1. At most one write outstanding; the next after OnWriteDone.
 //  2. Nothing but Hello before Welcome. A row goes once a stream, and only if it is not in Welcome's applied set.
 //  3. Bytes of FrameGroup.data never exceed the credit granted.
-//  4. Declarations (Bindings, documents) of the backlog go first; then rows made since the stream opened and the newest
-//     message of the backlog (live lane); the older backlog (backfill lane) takes turns with them.
+//  4. Rows go in order, in the live lane, as long as no more than some messages of them wait. Of a larger backlog the
+//     declarations (Bindings, documents) go first, then its newest rows and what is made meanwhile (live lane); the
+//     older ones take turns with them (backfill lane). A row that is older than one that has gone before goes in the
+//     backfill lane: seqs only ever rise within a lane, over all streams of an epoch.
 //  5. A live message goes at once when it is full, else when its oldest row has waited for `linger`.
 //  6. Rows are forgotten on Commit, Rejected or Welcome only. A commit of what was never sent ends the stream. What the
 //     gateway must have but has not, or has but cannot have, starts a new epoch.
-//  7. No commit for `stall_timeout` while rows are in flight ends the stream.
+//  7. No commit for `stall_timeout` while rows are in flight ends the stream; and so does no credit while rows wait.
 //  8. Reconnects wait `backoff_min`, doubling up to `backoff_max`, each between half and the whole; a commit resets it.
 //     FENCED, PERMISSION_DENIED and the like wait 5 s (or `backoff_max`, if longer) at once.
 //
@@ -210,10 +215,14 @@ class Uplink {
   bool LiveIsDue(absl::Time now) const;
   // Reads rows of `from` (removing them there) and encodes them; false on an error, which ended the stream or epoch.
   bool TakeRows(IntervalSet* from, Lane lane, UplinkActions* out);
-  // Moves all but the newest rows of `live_` to the backfill lane.
-  bool DemoteLive(UplinkActions* out);
-  // Sorts [first, last] without what is settled into declarations and lanes.
-  bool Enqueue(uint64_t first, uint64_t last, UplinkActions* out);
+  // Everything that is not settled, into lanes; at Welcome. `extent` as of the reader.
+  bool Enqueue(IntervalSet::Closed extent, UplinkActions* out);
+  bool BacklogIsLarge() const;
+  bool WaitsForCredit() const;
+  // Moves what is below `seq` from the live to the backfill lane, declarations apart; false on an error.
+  bool DemoteLiveBelow(uint64_t seq, UplinkActions* out);
+  // All but the newest rows.
+  bool DemoteOldLive(UplinkActions* out);
   void Write(std::unique_ptr<SyncRequest> request, UplinkActions* out);
   void SetTimer(UplinkActions* out);
 
@@ -229,6 +238,7 @@ class Uplink {
   uint64_t last_seq_ = 0;  // newest row that is durable
   IntervalSet settled_;    // applied, rejected or lost: never sent again
   IntervalSet ever_sent_;  // by this process, in this epoch
+  IntervalSet ahead_;      // declarations that this process sent ahead of older rows, in this epoch
 
   // Of this stream.
   IntervalSet declarations_;  // still to be sent, before all else
@@ -243,6 +253,7 @@ class Uplink {
   bool last_was_live_ = false;
   absl::Time stream_since_ = absl::InfinitePast();
   absl::Time progress_at_ = absl::InfinitePast();
+  bool progress_expected_ = false;
   absl::Time drain_until_ = absl::InfiniteFuture();
   bool new_epoch_wanted_ = false;  // until OnNewEpoch nothing is sent
   // Encoded and waiting for credit or for the wire.

@@ -290,7 +290,8 @@ TwinSnapshot TwinState::Impl::Snapshot(const Twin& twin) const {
   if (twin.latency_ns.has_value()) {
     snapshot.live.latency_ms = static_cast<double>((*twin.latency_ns + 500'000) / 1'000'000);
   }
-  snapshot.live.date_modified_unix_ns = twin.date_modified_unix_ns;
+  // An empty optional is less than any time.
+  snapshot.live.date_modified_unix_ns = std::max(twin.date_modified_unix_ns, twin.last_synced_unix_ns);
   return snapshot;
 }
 

@@ -93,10 +93,9 @@ struct ApplyResult {
 //
 // Live part: `last_synced` is the time of the entry that last brought samples; `latency` is how long the newest sample
 // of an entry had been under way, smoothed over the entries of the live lane, in whole milliseconds;
-// `connection_status`
-// (`active`, `inactive`) is that of the owner, the bridge that last sent samples or a document of the twin. Without one
-// of these the document keeps its own. `date_modified` is set when a write has changed the definition after it was
-// created and did not bring a new `dateModified` itself.
+// `connection_status` (`active`, `inactive`) is that of the owner, the bridge that last sent samples or a document of
+// the twin; `date_modified` is the time of the last change, by samples or by a write to a definition that was there,
+// unless the write brought a new `dateModified` itself. Without one of these the document keeps its own.
 struct TwinSnapshot {
   std::string twin;
   std::shared_ptr<const Definition> definition;

@@ -54,6 +54,11 @@ class FakeOutbox final : public OutboxReader {
     }
     return last;
   }
+  uint64_t kept_bytes() const override {
+    uint64_t bytes = 0;
+    for (const auto& [seq, row] : rows_) bytes += row.frame.size();
+    return bytes;
+  }
   absl::StatusOr<std::vector<uint64_t>> DeclarationSeqs(uint64_t first, uint64_t last) const override {
     std::vector<uint64_t> seqs;
     for (uint64_t seq : declarations_) {

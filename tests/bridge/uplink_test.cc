@@ -39,7 +39,7 @@ TEST_F(UplinkTest, SendsOnlyWhatTheGatewayLacks) {
   outbox_.AddUpTo(10);
   Make();
   Connect({{1, 3}, {5, 6}, {9, 9}});
-  EXPECT_THAT(TakeAll(), ElementsAre(4, 7, 8, 10));
+  EXPECT_THAT(TakeAll(), ElementsAre(10, 4, 7, 8)) << "what is not older than applied rows first";
   EXPECT_TRUE(forgotten_.ContainsAll(1, 3));
   EXPECT_TRUE(forgotten_.Contains(9));
   EXPECT_FALSE(forgotten_.Contains(4));
@@ -131,14 +131,24 @@ TEST_F(UplinkTest, KeepsToItsCredit) {
   EXPECT_THAT(TakeSeqs(), ElementsAre(2));
 }
 
-TEST_F(UplinkTest, SendsNothingWithoutCreditAndDoesNotStall) {
-  outbox_.AddUpTo(2);
+TEST_F(UplinkTest, GivesUpAStreamWithoutCredit) {
   Make();
   Connect({}, /*credit=*/0);
-  EXPECT_THAT(TakeSeqs(), IsEmpty());
-  Advance(absl::Hours(1));
+  Advance(absl::Hours(1));  // nothing waits for it
   EXPECT_EQ(uplink_->state(), State::kStreaming);
-  EXPECT_EQ(timer_, absl::InfiniteFuture());
+  Rows(1);
+  EXPECT_THAT(TakeSeqs(), IsEmpty());
+  Advance(absl::Seconds(9));
+  EXPECT_EQ(uplink_->state(), State::kStreaming);
+  pb::SyncResponse credit;
+  credit.mutable_credit()->set_bytes(1);
+  Do(uplink_->OnResponse(now_, credit));
+  EXPECT_THAT(TakeSeqs(), IsEmpty()) << "too little, but not nothing";
+  Advance(absl::Seconds(9));
+  EXPECT_EQ(uplink_->state(), State::kStreaming);
+  Advance(absl::Seconds(1));
+  EXPECT_EQ(uplink_->state(), State::kClosing);
+  EXPECT_THAT(closed_.value_or(""), HasSubstr("no credit"));
 }
 
 TEST_F(UplinkTest, GivesUpAStreamWithoutCommits) {
@@ -268,6 +278,46 @@ TEST_F(UplinkTest, SendsTheNewestRowsOfALargeBacklogFirst) {
   }
   EXPECT_EQ(count, 1001u);
   EXPECT_TRUE(sent.ContainsAll(1, 1001));
+}
+
+TEST_F(UplinkTest, SendsABacklogOfSomeMessagesInOrder) {
+  for (uint64_t seq = 1; seq <= 1000; ++seq) outbox_.Add(seq, 20);
+  UplinkOptions options = Options();
+  options.max_message_bytes = 10000;
+  Make(options);
+  Connect();
+  std::vector<uint64_t> all;
+  pb::Lane lane;
+  for (std::vector<uint64_t> seqs = TakeSeqs(&lane); !seqs.empty(); seqs = TakeSeqs(&lane)) {
+    EXPECT_EQ(lane, pb::LANE_LIVE);
+    all.insert(all.end(), seqs.begin(), seqs.end());
+  }
+  EXPECT_EQ(all.size(), 1000u);
+  EXPECT_TRUE(std::is_sorted(all.begin(), all.end()));
+}
+
+TEST_F(UplinkTest, RowsThatNewerOnesHaveOvertakenAreBackfilledAfterACut) {
+  for (uint64_t seq = 1; seq <= 1000; ++seq) outbox_.Add(seq, 20, /*declaration=*/seq == 999);
+  UplinkOptions options = Options();
+  options.max_message_bytes = 1500;
+  Make(options);
+  Connect();
+  EXPECT_THAT(TakeSeqs(), ElementsAre(999));
+  pb::Lane lane;
+  EXPECT_EQ(TakeSeqs(&lane).front(), 937u);
+  EXPECT_EQ(lane, pb::LANE_LIVE);
+  End();
+  // The newest rows arrived, the cut came before the rest; few are left of it.
+  for (uint64_t seq = 1; seq <= 900; ++seq) outbox_.Erase(seq);
+  Advance(absl::Seconds(1));
+  Connect({{1, 900}, {937, 950}, {999, 999}});
+  EXPECT_EQ(TakeSeqs(&lane).front(), 951u);
+  EXPECT_EQ(lane, pb::LANE_LIVE) << "newer than everything that has gone before, but for the declaration";
+  EXPECT_EQ(TakeSeqs(&lane).front(), 901u);
+  EXPECT_EQ(lane, pb::LANE_BACKFILL);
+  Rows(1001);
+  EXPECT_THAT(TakeSeqs(&lane), ElementsAre(1001));
+  EXPECT_EQ(lane, pb::LANE_LIVE);
 }
 
 TEST_F(UplinkTest, KeepsHalfOfTheCreditForLiveRows) {

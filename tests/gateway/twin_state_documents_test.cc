@@ -190,6 +190,15 @@ TEST_F(TwinStateDocumentsTest, DateModifiedIsTheDocumentsOwnUntilItChanges) {
   EXPECT_EQ(modified(), "2025-01-01") << "the writer has said it";
 }
 
+TEST_F(TwinStateDocumentsTest, DateModifiedFollowsSamples) {
+  Open();
+  Send({DocumentFrame(1, "robot", TestDocumentText("robot")), BindingsFrame(2, "robot", {{1, "temp-1"}}),
+        BlockFrame(3, {NumberAt(1, kTestTimeNs, 1)})});
+  const Json served = fold_.Served("robot");
+  EXPECT_EQ(served.Find("dateModified")->string(), FormatTimestamp(fold_.time_unix_ns()));
+  EXPECT_EQ(*served.Find("dateModified"), *served.Find("synchronization")->Find("lastSynced"));
+}
+
 TEST_F(TwinStateDocumentsTest, OverlayWinsAndOutlivesANewBaseDocument) {
   Open();
   Send({DocumentFrame(1, "robot", TestDocumentText("robot"))});

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,7 +19,7 @@ struct AppliedSensor {
   const PlantSensor* published = nullptr;
   std::vector<int> times_applied;  // by n - 1
   uint64_t highest = 0;
-  std::map<std::pair<uint64_t, bool>, uint64_t> last_in_lane;  // (session, backfill) -> n
+  uint64_t last_backfilled = 0;
 };
 
 class Auditor {
@@ -68,11 +67,6 @@ class Auditor {
         const std::string& bridge = entries[i].session_opened().bridge();
         bridges_[records[i].revision] = bridge;
         newest_session_[bridge] = records[i].revision;
-        // Newer rows are there before older ones: those will come late, in whatever lane.
-        if (result.applied.interval_count() > 1) split_.insert(bridge);
-      }
-      if (entries[i].frames_received().group().lane() == pb::LANE_BACKFILL) {
-        split_.insert(bridges_[entries[i].frames_received().session()]);
       }
       for (const AppliedEntry::Samples& samples : applied->samples) {
         TakeRun(samples, records[i].revision, entries[i].frames_received().session());
@@ -97,8 +91,8 @@ class Auditor {
     if (newest_session_[bridge] != session) {
       Fail(absl::StrCat(where, ": session ", session, " is fenced by session ", newest_session_[bridge]));
     }
-    const bool was_split = split_.count(bridge) != 0;
-    uint64_t& last_in_lane = sensor.last_in_lane[{session, samples.backfill}];
+    // What is not marked as late is newer than everything before it, and what is late comes in order too.
+    uint64_t& last = samples.backfill ? sensor.last_backfilled : sensor.highest;
     for (uint32_t i = samples.run.begin; i < samples.run.begin + samples.run.count; ++i) {
       const uint64_t n =
           NumberOfSample(*sensor.published, samples.block->ValueAt(samples.run, i), samples.block->times_unix_ns[i]);
@@ -109,14 +103,11 @@ class Auditor {
       if (samples.block->QualityAt(i) != sensor.published->samples[n - 1].quality) {
         Fail(absl::StrCat(where, ": sample ", n, " has another quality"));
       }
-      if (n < last_in_lane) {
-        Fail(
-            absl::StrCat(where, ": sample ", n, " comes after sample ", last_in_lane, " of the same session and lane"));
+      if (n < last) {
+        Fail(absl::StrCat(where, ": ", samples.backfill ? "backfilled " : "", "sample ", n, " comes after sample ",
+                          last));
       }
-      if (!was_split && n < sensor.highest) {
-        Fail(absl::StrCat(where, ": sample ", n, " comes after sample ", sensor.highest));
-      }
-      last_in_lane = n;
+      last = std::max(last, n);
       sensor.highest = std::max(sensor.highest, n);
     }
   }
@@ -154,7 +145,6 @@ class Auditor {
   std::map<SensorName, AppliedSensor> sensors_;
   std::map<uint64_t, std::string> bridges_;  // by session
   std::map<std::string, uint64_t> newest_session_;
-  std::set<std::string> split_;  // bridges that have sent newer rows before older ones
   Audit audit_;
 };
 

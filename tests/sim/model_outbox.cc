@@ -49,6 +49,12 @@ IntervalSet::Closed ModelOutbox::Extent() const {
   return {rows_.begin()->first, rows_.rbegin()->first};
 }
 
+uint64_t ModelOutbox::kept_bytes() const {
+  uint64_t bytes = 0;
+  for (const auto& [seq, row] : rows_) bytes += row.frame.size();
+  return bytes;
+}
+
 absl::StatusOr<uint64_t> ModelOutbox::Read(uint64_t first, uint64_t last, size_t bytes_max,
                                            std::vector<OutboxRow>* rows) const {
   rows->clear();

@@ -41,6 +41,7 @@ class ModelOutbox final : public OutboxReader {
   IntervalSet::Closed Extent() const override;
   absl::StatusOr<uint64_t> Read(uint64_t first, uint64_t last, size_t bytes_max,
                                 std::vector<OutboxRow>* rows) const override;
+  uint64_t kept_bytes() const override;
   absl::StatusOr<std::vector<uint64_t>> DeclarationSeqs(uint64_t first, uint64_t last) const override;
 
   uint64_t epoch() const { return epoch_; }
