@@ -88,12 +88,12 @@ absl::Status Bridge::Init() {
       MqttSource::Make({.config = config.mqtt(),
                         .password = setup_->mqtt_password,
                         .group_window = std::min(ToAbslDuration(config.uplink().linger()) / 2, kGroupWindowMax),
-                        .on_link = [this](bool up) { OnMqttLink(up); }},
+                        .on_session = [this](MqttSession session) { OnMqttSession(session); }},
                        intake_.get());
   if (!source.ok()) return source.status();
   source_ = *std::move(source);
 
-  OnMqttLink(false);
+  OnMqttSession(MqttSession::kDown);
   AddMetrics();
   absl::StatusOr<std::unique_ptr<OpsServer>> ops = OpsServer::Start(config.ops().address(), &health_, &metrics_);
   if (!ops.ok()) return ops.status();
@@ -106,11 +106,16 @@ absl::Status Bridge::Init() {
 }
 
 // An uplink that is down is no reason: taking in and keeping is what the bridge is there for then.
-void Bridge::OnMqttLink(bool up) {
-  if (up) {
-    health_.SetReady("mqtt");
-  } else {
-    health_.SetNotReady("mqtt", "not connected to the broker");
+void Bridge::OnMqttSession(MqttSession session) {
+  switch (session) {
+    case MqttSession::kDown:
+      return health_.SetNotReady("mqtt", "not connected to the broker");
+    case MqttSession::kSubscribing:
+      return health_.SetNotReady("mqtt", "the broker has not granted all subscriptions yet");
+    case MqttSession::kRefused:
+      return health_.SetNotReady("mqtt", "the broker refuses a subscription; the log names it");
+    case MqttSession::kReady:
+      return health_.SetReady("mqtt");
   }
 }
 
@@ -174,7 +179,8 @@ void Bridge::OnRowDamaged(uint64_t seq) {
 pb::BridgeReport Bridge::MakeReport() {
   pb::BridgeReport report;
   report.set_outbox_rows(outbox_->kept_rows());
-  report.set_outbox_bytes(outbox_->kept_bytes());
+  // The newest row stays after its commit.
+  report.set_outbox_bytes(report.outbox_rows() == 0 ? 0 : outbox_->kept_bytes());
   report.set_messages_received(intake_->stats().messages);
   report.set_samples_accepted(intake_->stats().samples);
   report.set_mqtt_connected(source_->stats().connected);

@@ -53,7 +53,7 @@ class Bridge final : private UplinkHost {
   absl::Status Init();
   void AddMetrics();
   void RunIntake();
-  void OnMqttLink(bool up);
+  void OnMqttSession(MqttSession session);
 
   // UplinkHost, on the uplink's thread.
   void ForgetRows(const IntervalSet& seqs) override;

@@ -190,7 +190,7 @@ void MqttSource::Disconnected(std::string why) {
            {{"host", options_.config.host()}, {"port", options_.config.port()}, {"why", why}});
   if (!was_up) return;
   sink_->OnDisconnected(why);
-  options_.on_link(false);
+  TellSession();
 }
 
 void MqttSource::Poll(absl::Duration timeout, bool want_read, short* events) {
@@ -365,7 +365,6 @@ void MqttSource::HandleConnect(mosquitto* client, void* self, int code, int flag
   const bool session_present = (flags & kSessionPresent) != 0;
   Log(LogLevel::kInfo, "mqtt connected",
       {{"host", source.options_.config.host()}, {"session_present", session_present}});
-  source.options_.on_link(true);
   const MqttSink::Subscriptions wanted = source.sink_->OnConnected(session_present);
   source.duplicate_.reset();
   source.flags_wanted_ = source.sink_->WantsDuplicateFlags();
@@ -387,6 +386,13 @@ void MqttSource::HandleConnect(mosquitto* client, void* self, int code, int flag
       source.subscribes_pending_.emplace_back(packet_id, subscription.filter);
     }
   }
+  source.TellSession();
+}
+
+void MqttSource::TellSession() {
+  if (link_ != Link::kUp) return options_.on_session(MqttSession::kDown);
+  if (subscribe_refused_) return options_.on_session(MqttSession::kRefused);
+  options_.on_session(subscribes_pending_.empty() ? MqttSession::kReady : MqttSession::kSubscribing);
 }
 
 void MqttSource::HandleSubscribe(mosquitto*, void* self, int packet_id, int count, const int* granted) {
@@ -400,6 +406,7 @@ void MqttSource::HandleSubscribe(mosquitto*, void* self, int packet_id, int coun
   }
   source.subscribes_pending_.erase(it);
   if (source.subscribes_pending_.empty() && !source.subscribe_refused_) source.sink_->OnSubscribed();
+  source.TellSession();
 }
 
 void MqttSource::HandleDisconnect(mosquitto*, void* self, int code) {

@@ -61,6 +61,13 @@ class MqttSink {
   virtual absl::Status OnIdle() = 0;
 };
 
+enum class MqttSession {
+  kDown,
+  kSubscribing,  // connected, and the broker has not granted all subscriptions yet
+  kReady,
+  kRefused,  // connected, and a subscription is refused
+};
+
 struct MqttSourceOptions {
   mvmd::twin::v1alpha1::MqttConfig config;  // whole and checked; files resolved
   std::string password;
@@ -69,8 +76,8 @@ struct MqttSourceOptions {
   // or the wait would be for messages that cannot come.
   absl::Duration group_window;
   size_t group_messages = 10;
-  // The session is up, or down. On the source's thread.
-  std::function<void(bool up)> on_link = [](bool) {};
+  // At each change. On the source's thread.
+  std::function<void(MqttSession)> on_session = [](MqttSession) {};
   const Clock* clock = &SystemClock::Get();
 };
 
@@ -121,6 +128,7 @@ class MqttSource {
   // Poll and I/O of one round.
   absl::Status Round();
   void DriveConnect(short events);
+  void TellSession();
   void ReadGroup();
   absl::Status CommitGroup();
   size_t GroupTarget() const;

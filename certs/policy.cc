@@ -27,10 +27,12 @@ const Role* FindRole(absl::string_view name) {
 // A `*` anywhere but at the end would look like a pattern and never match.
 bool HasStrayStar(absl::string_view text) { return absl::StrContains(text, '*'); }
 
-absl::Status Denied(absl::string_view subject, Role role, absl::string_view what) {
-  return MakeError(absl::StatusCode::kPermissionDenied, "NOT_ALLOWED",
+absl::Status Denied(absl::string_view subject, Role role, absl::string_view what, ErrorMetadata metadata) {
+  metadata["subject"] = std::string(subject);
+  metadata["role"] = std::string(RoleName(role));
+  return MakeError(absl::StatusCode::kPermissionDenied, "NOT_AUTHORIZED",
                    absl::StrCat(subject, ": the policy has no rule that gives it the role ", RoleName(role), what),
-                   {{"subject", std::string(subject)}, {"role", std::string(RoleName(role))}});
+                   metadata);
 }
 
 }  // namespace
@@ -149,11 +151,12 @@ bool Policy::May(absl::string_view subject, Role role, absl::string_view twin) c
 
 absl::Status Policy::Check(absl::string_view subject, Role role, absl::string_view twin) const {
   if (May(subject, role, twin)) return absl::OkStatus();
-  return Denied(subject, role, role == Role::kOperator ? "" : absl::StrCat(" for the twin ", twin));
+  if (role == Role::kOperator) return Denied(subject, role, "", {});
+  return Denied(subject, role, absl::StrCat(" for twin \"", twin, "\""), {{"twin", std::string(twin)}});
 }
 
 absl::Status Policy::CheckRole(absl::string_view subject, Role role) const {
-  return HasRole(subject, role) ? absl::OkStatus() : Denied(subject, role, "");
+  return HasRole(subject, role) ? absl::OkStatus() : Denied(subject, role, "", {});
 }
 
 }  // namespace mvmd

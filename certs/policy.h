@@ -57,7 +57,7 @@ class Policy {
   bool AllowsAllTwins(absl::string_view subject, Role role) const;
   // For kOperator `twin` does not matter.
   bool May(absl::string_view subject, Role role, absl::string_view twin) const;
-  // OK, or PERMISSION_DENIED (reason NOT_ALLOWED) that says which role for which twin the policy lacks.
+  // OK, or PERMISSION_DENIED (reason NOT_AUTHORIZED) that says which role for which twin the policy lacks.
   absl::Status Check(absl::string_view subject, Role role, absl::string_view twin) const;
   // Without a twin: has the subject the role at all?
   absl::Status CheckRole(absl::string_view subject, Role role) const;

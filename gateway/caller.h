@@ -28,9 +28,9 @@ class Caller {
 
   bool May(Role role, absl::string_view twin) const { return policy_->May(subject_, role, twin); }
   // OK, or PERMISSION_DENIED (reason NOT_AUTHORIZED) that names the subject and what was needed.
-  absl::Status Check(Role role, absl::string_view twin) const;
+  absl::Status Check(Role role, absl::string_view twin) const { return policy_->Check(subject_, role, twin); }
   // Without a twin: has the caller the role at all?
-  absl::Status CheckRole(Role role) const;
+  absl::Status CheckRole(Role role) const { return policy_->CheckRole(subject_, role); }
 
  private:
   std::string subject_;

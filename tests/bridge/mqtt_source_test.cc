@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "bridge/intake.h"
 #include "bridge/outbox.h"
@@ -77,11 +78,8 @@ class FakeBroker {
     ASSERT_EQ(Receive().type, 1);  // CONNECT
     Send(std::string("\x20\x02", 2) + std::string(1, session_present ? '\1' : '\0') + std::string(1, '\0'));
   }
-  void AcceptSubscription() {
-    const Packet subscribe = Receive();
-    ASSERT_EQ(subscribe.type, 8);
-    Send("\x90\x03" + subscribe.body.substr(0, 2) + "\x01");
-  }
+  void AcceptSubscription() { AnswerSubscription('\x01'); }
+  void RefuseSubscription() { AnswerSubscription('\x80'); }
   void HangUp() {
     if (connection_ >= 0) close(connection_);
     connection_ = -1;
@@ -116,6 +114,11 @@ class FakeBroker {
   }
 
  private:
+  void AnswerSubscription(char code) {
+    const Packet subscribe = Receive();
+    ASSERT_EQ(subscribe.type, 8);
+    Send("\x90\x03" + subscribe.body.substr(0, 2) + code);
+  }
   static bool Readable(int fd, absl::Duration within) {
     pollfd poll_fd{fd, POLLIN, 0};
     return poll(&poll_fd, 1, static_cast<int>(absl::ToInt64Milliseconds(within))) == 1;
@@ -158,6 +161,10 @@ class HalfBridge {
     *options.config.mutable_session_expiry() = ToProtoDuration(absl::Hours(1));
     *options.config.mutable_reconnect_delay_min() = ToProtoDuration(absl::Milliseconds(5));
     *options.config.mutable_reconnect_delay_max() = ToProtoDuration(absl::Milliseconds(20));
+    options.on_session = [this](MqttSession session) {
+      absl::MutexLock lock(&mutex_);
+      session_ = session;
+    };
     source_ = *MqttSource::Make(options, intake_.get());
   }
   ~HalfBridge() {
@@ -174,6 +181,11 @@ class HalfBridge {
   Outbox& outbox() { return *outbox_; }
   MqttSource& source() { return *source_; }
   const IntakeStats& stats() { return intake_->stats(); }
+  bool AwaitSession(MqttSession session) {
+    const auto is_there = [this, session]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return session_ == session; };
+    absl::MutexLock lock(&mutex_);
+    return mutex_.AwaitWithTimeout(absl::Condition(&is_there), kDeadline);
+  }
 
  private:
   TwinCatalog catalog_;
@@ -183,6 +195,8 @@ class HalfBridge {
   std::unique_ptr<MqttSource> source_;
   std::thread thread_;
   absl::Status ended_;
+  absl::Mutex mutex_;
+  MqttSession session_ ABSL_GUARDED_BY(mutex_) = MqttSession::kDown;
 };
 
 // What is durably in the file: every number of every block, in order.
@@ -303,6 +317,20 @@ TEST_F(MqttSourceTest, StopsReadingWhenTheOutboxIsFull) {
   all.Add(1, bridge_->outbox().last_seq());
   bridge_->outbox().Forget(all);
   EXPECT_EQ(broker_.ReceivePuback(), sent);
+}
+
+TEST_F(MqttSourceTest, IsReadyWhenAllSubscriptionsAreGranted) {
+  bridge_ = std::make_unique<HalfBridge>(path_, broker_.port());
+  bridge_->Start();
+  broker_.Accept(/*session_present=*/false);
+  EXPECT_TRUE(bridge_->AwaitSession(MqttSession::kSubscribing));
+  broker_.RefuseSubscription();
+  EXPECT_TRUE(bridge_->AwaitSession(MqttSession::kRefused));
+  broker_.HangUp();
+  EXPECT_TRUE(bridge_->AwaitSession(MqttSession::kDown));
+  broker_.Accept(/*session_present=*/false);
+  broker_.AcceptSubscription();
+  EXPECT_TRUE(bridge_->AwaitSession(MqttSession::kReady));
 }
 
 TEST_F(MqttSourceTest, SaysGoodbye) {

@@ -103,8 +103,8 @@ TEST(PolicyTest, DenialNamesSubjectRoleAndTwin) {
   EXPECT_EQ(denied.code(), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(
       denied.message(),
-      "spiffe://plant.example/bridge/press: the policy has no rule that gives it the role bridge for the twin twin-x");
-  EXPECT_EQ(ReasonOf(denied), "NOT_ALLOWED");
+      "spiffe://plant.example/bridge/press: the policy has no rule that gives it the role bridge for twin \"twin-x\"");
+  EXPECT_EQ(ReasonOf(denied), "NOT_AUTHORIZED");
 }
 
 TEST(PolicyTest, TellsEveryErrorWithItsPlace) {
