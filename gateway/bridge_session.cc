@@ -66,6 +66,10 @@ BridgeSession::BridgeSession(const BridgeSessionOptions& options, Authorize auth
 
 void BridgeSession::Enter(State state) { state_ = state; }
 
+void BridgeSession::OnStart(int64_t now_unix_ns, std::vector<Action>* actions) {
+  actions->push_back(SetTimer{now_unix_ns + kHelloTimeoutNs});
+}
+
 void BridgeSession::OnRequest(const pb::SyncRequest& request, int64_t now_unix_ns, std::vector<Action>* actions) {
   if (state_ == State::kClosed) return;
   if (request.message_case() == pb::SyncRequest::MESSAGE_NOT_SET) {
@@ -305,6 +309,12 @@ void BridgeSession::OnGroupApplied(const Pending& pending, const ApplyResult& re
 
 void BridgeSession::OnTimer(int64_t now_unix_ns, std::vector<Action>* actions) {
   timer_unix_ns_ = 0;
+  if (state_ == State::kWaitingHello) {
+    return Fail(MakeError(absl::StatusCode::kDeadlineExceeded, "PROTOCOL_VIOLATION",
+                          absl::StrCat("expected hello within ", kHelloTimeoutNs / 1'000'000'000, " s, got nothing"),
+                          {{"violation", "HELLO_EXPECTED"}}),
+                actions);
+  }
   if (state_ != State::kOpen) return;
   if (!uncommitted_.empty()) {
     last_commit_unix_ns_ = now_unix_ns;

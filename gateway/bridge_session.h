@@ -23,6 +23,8 @@ namespace mvmd {
 
 // Credit that is owed goes back after this time even when it is little.
 inline constexpr int64_t kCreditHoldNs = 1'000'000'000;
+// A stream that has not said Hello by then holds a place for nothing.
+inline constexpr int64_t kHelloTimeoutNs = 10'000'000'000;
 
 struct BridgeSessionOptions {
   GroupLimits group;
@@ -37,7 +39,7 @@ struct BridgeSessionOptions {
 //   waiting_hello --Hello--> opening --SessionOpened applied--> open --(fenced, protocol error, drain, gone)--> closed
 //
 // Rules:
-//  1. The first request is Hello; a second one is a protocol error.
+//  1. The first request is Hello, within kHelloTimeoutNs; a second one is a protocol error.
 //  2. Welcome is sent when the session's own SessionOpened has been applied, with the applied set read then.
 //  3. A group is checked (size, credit, codec, every frame's twin against the policy) and then appended as it came;
 //     frames that are refused are listed beside it. Bindings of former sessions are checked when the session opens: the
@@ -74,6 +76,8 @@ class BridgeSession {
   BridgeSession(const BridgeSessionOptions& options, Authorize authorize);
 
   // Each appends what is to be done to `actions`, in order. `now` is the gateway's clock.
+  // Once, first.
+  void OnStart(int64_t now_unix_ns, std::vector<Action>* actions);
   void OnRequest(const mvmd::twin::v1alpha1::SyncRequest& request, int64_t now_unix_ns, std::vector<Action>* actions);
   void OnApplied(uint64_t tag, const ApplyResult& result, int64_t now_unix_ns, std::vector<Action>* actions);
   void OnTimer(int64_t now_unix_ns, std::vector<Action>* actions);

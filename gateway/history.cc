@@ -1,10 +1,11 @@
 #include "gateway/history.h"
 
 #include <algorithm>
+#include <deque>
 #include <limits>
+#include <map>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/arena.h"
@@ -32,98 +33,169 @@ absl::Status Unreadable(uint64_t revision, absl::string_view what) {
                    absl::StrCat("log: the entry at revision ", revision, " cannot be read: ", what));
 }
 
-// One ListSamples: reads entries in order until the page is full.
-class SampleReader {
+// Reads the samples of one sensor in one lane, in order.
+class LaneReader {
  public:
-  SampleReader(const Committer* committer, const SensorRef* sensor, int64_t start_unix_ns, int64_t end_unix_ns,
-               size_t rows_max, History::SamplePosition from)
-      : committer_(*committer),
+  using Place = History::SamplePosition::Place;
+  struct Head {
+    History::SamplePage::Row row;
+    Place place;
+    const SessionBindings* session;
+    uint64_t seq;
+  };
+
+  LaneReader(const CommitLog* log, const Committer* committer, const SensorRef* sensor, pb::Lane lane,
+             int64_t start_unix_ns, int64_t end_unix_ns, size_t rows_max, Place from)
+      : log_(*log),
+        committer_(*committer),
         sensor_(sensor),
+        lane_(lane),
         start_unix_ns_(start_unix_ns),
         end_unix_ns_(end_unix_ns),
         rows_max_(rows_max),
-        from_(from) {}
-
-  // False: the page is full, and page().next says where to go on.
-  absl::StatusOr<bool> Read(const LogRecord& record) {
-    pb::LogEntry& entry = *google::protobuf::Arena::CreateMessage<pb::LogEntry>(&arena_);
-    if (!entry.ParseFromString(record.bytes)) return Unreadable(record.revision, "not a log entry");
-    absl::StatusOr<bool> more = true;
-    if (entry.has_frames_received()) more = ReadFrames(record.revision, entry.frames_received());
-    arena_.Reset();
-    return more;
+        from_(from) {
+    // What is applied from now on is for the next page.
+    committer_.Read([&](const TwinState& state) {
+      applied_revision_ = state.applied_revision();
+      if (sensor_ == nullptr) return;
+      for (const RevisionRange& range :
+           state.SegmentsOf(sensor_, start_unix_ns_, end_unix_ns_, std::max(from_.revision, log_.First()),
+                            lane_ == pb::LANE_BACKFILL)) {
+        ranges_.push_back({range.first, std::min(range.last, applied_revision_)});
+      }
+    });
   }
-  History::SamplePage& page() { return page_; }
+
+  // Reads until there is a head or nothing is left, and returns true; false when `bytes_left` was used up before.
+  absl::StatusOr<bool> Fill(size_t* bytes_left) {
+    while (heads_.empty()) {
+      if (record_ < records_.size()) {
+        if (absl::Status status = ReadRecord(records_[record_++]); !status.ok()) return status;
+        continue;
+      }
+      if (ranges_.empty()) return true;
+      if (*bytes_left == 0) return false;
+      if (absl::Status status = ReadLog(bytes_left); !status.ok()) return status;
+    }
+    return true;
+  }
+  // Null when there is none.
+  const Head* head() const { return heads_.empty() ? nullptr : &heads_.front(); }
+  History::SamplePage::Row TakeHead() {
+    // If the entry has more, they are after this one; else Next() goes by the records.
+    from_ = {heads_.front().place.revision, heads_.front().place.index + 1};
+    History::SamplePage::Row row = std::move(heads_.front().row);
+    heads_.pop_front();
+    return row;
+  }
+  // Where to go on for what was not taken.
+  Place Next() const {
+    if (!heads_.empty()) return heads_.front().place;
+    const uint64_t revision = record_ < records_.size() ? records_[record_].revision
+                              : ranges_.empty()         ? applied_revision_ + 1
+                                                        : ranges_.front().first;
+    return revision <= from_.revision ? from_ : Place{revision, 0};
+  }
 
  private:
-  absl::StatusOr<bool> ReadFrames(uint64_t revision, const pb::FramesReceived& received) {
-    const std::vector<BindingPlace>& bindings = BindingsOf(received.session());
-    if (bindings.empty()) return true;
-    std::string raw;
-    // The log has what the session let through: its limits do not count here.
-    if (absl::Status status = codec_.Decode(received.group(), std::numeric_limits<int32_t>::max(), &raw);
-        !status.ok()) {
-      // Such a group was not applied either.
-      return true;
+  // The next records of the first range; drops the range when it is done.
+  absl::Status ReadLog(size_t* bytes_left) {
+    RevisionRange& range = ranges_.front();
+    records_.clear();
+    record_ = 0;
+    range.first = std::max(range.first, log_.First());
+    if (range.first <= range.last) {
+      const absl::Status status = log_.ReadFrom(range.first, std::min(kReadBytes, *bytes_left), &records_);
+      if (absl::IsOutOfRange(status)) return absl::OkStatus();  // trimmed meanwhile: these samples are gone
+      if (!status.ok()) return status;
     }
+    const auto past = std::find_if(records_.begin(), records_.end(),
+                                   [&](const LogRecord& record) { return record.revision > range.last; });
+    records_.erase(past, records_.end());
+    if (records_.empty()) {
+      ranges_.pop_front();
+      return absl::OkStatus();
+    }
+    for (const LogRecord& record : records_) *bytes_left -= std::min(*bytes_left, record.bytes.size());
+    range.first = records_.back().revision + 1;
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadRecord(const LogRecord& record) {
+    pb::LogEntry& entry = *google::protobuf::Arena::CreateMessage<pb::LogEntry>(&arena_);
+    if (!entry.ParseFromString(record.bytes)) return Unreadable(record.revision, "not a log entry");
+    if (entry.has_frames_received() && entry.frames_received().group().lane() == lane_) {
+      ReadFrames(record.revision, entry.frames_received());
+    }
+    arena_.Reset();
+    return absl::OkStatus();
+  }
+
+  void ReadFrames(uint64_t revision, const pb::FramesReceived& received) {
+    const SessionBindings& session = SessionOf(received.session());
+    if (session.places.empty()) return;
+    std::string raw;
+    // The log has what the session let through: its limits do not count here. A group that cannot be read was not
+    // applied either.
+    if (!codec_.Decode(received.group(), std::numeric_limits<int32_t>::max(), &raw).ok()) return;
     pb::FrameBatch& batch = *google::protobuf::Arena::CreateMessage<pb::FrameBatch>(&arena_);
-    if (!batch.ParseFromString(raw)) return ReadParsed(revision, received, bindings);
+    if (!batch.ParseFromString(raw)) return ReadParsed(revision, received, session);
     const absl::flat_hash_set<uint64_t> refused = RefusedOf(received);
     uint32_t index = 0;
     for (int i = 0; i < batch.frames_size(); ++i) {
       const pb::Frame& frame = batch.frames(i);
-      if (!frame.has_block() || frame.seq() == 0 || !HasBinding(frame.block(), bindings)) continue;
+      if (!frame.has_block() || frame.seq() == 0 || !HasBinding(frame.block(), session.places)) continue;
       if (refused.contains(frame.seq()) || !IsApplied(revision, static_cast<uint32_t>(i))) continue;
       if (!DecodeBlock(frame.block(), &block_).ok()) continue;
-      if (!AddRows(revision, static_cast<uint32_t>(i), block_, bindings, &index)) return false;
+      AddRows({revision, static_cast<uint32_t>(i), frame.seq()}, block_, session, &index);
     }
-    return true;
   }
 
   // The slow way, for a group in which one frame is damaged and the others are not.
-  absl::StatusOr<bool> ReadParsed(uint64_t revision, const pb::FramesReceived& received,
-                                  const std::vector<BindingPlace>& bindings) {
+  void ReadParsed(uint64_t revision, const pb::FramesReceived& received, const SessionBindings& session) {
     const absl::StatusOr<std::shared_ptr<const ParsedGroup>> group = ParseLoggedGroup(received.group(), &codec_);
-    if (!group.ok()) return true;
+    if (!group.ok()) return;
     const absl::flat_hash_set<uint64_t> refused = RefusedOf(received);
     uint32_t index = 0;
     for (uint32_t i = 0; i < (*group)->frames.size(); ++i) {
       const ParsedGroup::Frame& frame = (*group)->frames[i];
       if (frame.block == nullptr || !frame.status.ok()) continue;
-      if (refused.contains(frame.frame->seq()) || !IsApplied(revision, i)) continue;
-      if (!AddRows(revision, i, *frame.block, bindings, &index)) return false;
+      const uint64_t seq = frame.frame->seq();
+      if (refused.contains(seq) || !IsApplied(revision, i)) continue;
+      AddRows({revision, i, seq}, *frame.block, session, &index);
     }
-    return true;
   }
 
-  bool AddRows(uint64_t revision, uint32_t frame, const DecodedBlock& block, const std::vector<BindingPlace>& bindings,
-               uint32_t* index) {
+  struct FramePlace {
+    uint64_t revision;
+    uint32_t frame;
+    uint64_t seq;
+  };
+  // No more than a page needs.
+  void AddRows(const FramePlace& at, const DecodedBlock& block, const SessionBindings& session, uint32_t* index) {
     for (const DecodedBlock::Run& run : block.runs) {
-      const auto binding = std::find_if(bindings.begin(), bindings.end(), [&](const BindingPlace& place) {
+      const auto binding = std::find_if(session.places.begin(), session.places.end(), [&](const BindingPlace& place) {
         return place.binding == run.binding &&
-               (place.revision < revision || (place.revision == revision && place.frame < frame));
+               (place.revision < at.revision || (place.revision == at.revision && place.frame < at.frame));
       });
-      if (binding == bindings.end()) continue;
+      if (binding == session.places.end()) continue;
       for (uint32_t i = run.begin; i < run.begin + run.count; ++i) {
         const int64_t time = block.times_unix_ns[i];
         if (time < start_unix_ns_ || time >= end_unix_ns_) continue;
-        const uint32_t at = (*index)++;
-        if (revision == from_.revision && at < from_.index) continue;
-        if (page_.rows.size() == rows_max_) {
-          page_.next = {revision, at};
-          return false;
-        }
-        page_.rows.push_back({time, block.ValueAt(run, i), block.QualityAt(i)});
+        const Place place{at.revision, (*index)++};
+        if (place.revision == from_.revision && place.index < from_.index) continue;
+        if (heads_.size() > rows_max_) return;
+        heads_.push_back(
+            {{time, block.ValueAt(run, i), block.QualityAt(i), lane_ == pb::LANE_BACKFILL}, place, &session, at.seq});
       }
     }
-    return true;
   }
 
-  static bool HasBinding(const pb::Block& block, const std::vector<BindingPlace>& bindings) {
+  static bool HasBinding(const pb::Block& block, const std::vector<BindingPlace>& places) {
     uint32_t binding = 0;
     for (const uint32_t delta : block.binding_deltas()) {
       binding += delta;
-      for (const BindingPlace& place : bindings) {
+      for (const BindingPlace& place : places) {
         if (place.binding == binding) return true;
       }
     }
@@ -140,26 +212,38 @@ class SampleReader {
     return committer_.Read([&](const TwinState& state) { return state.IsApplied(revision, frame, sensor_); });
   }
 
-  const std::vector<BindingPlace>& BindingsOf(uint64_t session) {
-    const auto [found, added] = bindings_.try_emplace(session);
+  const SessionBindings& SessionOf(uint64_t session) {
+    const auto [found, added] = sessions_.try_emplace(session);
     if (added) {
       found->second = committer_.Read([&](const TwinState& state) { return state.BindingsOf(session, sensor_); });
     }
     return found->second;
   }
 
+  const CommitLog& log_;
   const Committer& committer_;
   const SensorRef* const sensor_;
+  const pb::Lane lane_;
   const int64_t start_unix_ns_;
   const int64_t end_unix_ns_;
   const size_t rows_max_;
-  const History::SamplePosition from_;
+  Place from_;
+  uint64_t applied_revision_ = 0;
+  std::deque<RevisionRange> ranges_;  // still to be read
+  std::vector<LogRecord> records_;
+  size_t record_ = 0;  // of records_, still to be decoded
+  std::deque<Head> heads_;
   google::protobuf::Arena arena_;
   FrameGroupCodec codec_;
   DecodedBlock block_;
-  absl::flat_hash_map<uint64_t, std::vector<BindingPlace>> bindings_;  // by session
-  History::SamplePage page_;
+  std::map<uint64_t, SessionBindings> sessions_;
 };
+
+// Did the broker give `a` before `b`? The seqs of an epoch tell; epochs, and bridges, come one after the other.
+bool IsBefore(const LaneReader::Head& a, const LaneReader::Head& b) {
+  if (a.session->epoch == b.session->epoch && a.session->bridge == b.session->bridge) return a.seq < b.seq;
+  return a.place.revision < b.place.revision;
+}
 
 }  // namespace
 
@@ -203,48 +287,32 @@ absl::StatusOr<std::vector<std::shared_ptr<const AppliedEntry>>> History::ReadFr
 absl::StatusOr<History::SamplePage> History::ListSamples(absl::string_view twin, absl::string_view sensor,
                                                          int64_t start_unix_ns, int64_t end_unix_ns, size_t rows_max,
                                                          SamplePosition from) const {
-  // Segments beyond what is applied now are for the next page.
-  uint64_t applied_revision = 0;
-  const SensorRef* ref = nullptr;
-  const std::vector<RevisionRange> ranges = committer_->Read([&](const TwinState& state) {
-    applied_revision = state.applied_revision();
-    ref = state.FindSensor(twin, sensor);
-    if (ref == nullptr) return std::vector<RevisionRange>();
-    return state.SegmentsOf(ref, start_unix_ns, end_unix_ns, std::max(from.revision, log_->First()));
-  });
-  SampleReader reader(committer_, ref, start_unix_ns, end_unix_ns, std::max<size_t>(rows_max, 1), from);
+  const SensorRef* ref = committer_->Read([&](const TwinState& state) { return state.FindSensor(twin, sensor); });
+  rows_max = std::max<size_t>(rows_max, 1);
+  LaneReader live(log_, committer_, ref, pb::LANE_LIVE, start_unix_ns, end_unix_ns, rows_max, from.live);
+  LaneReader backfill(log_, committer_, ref, pb::LANE_BACKFILL, start_unix_ns, end_unix_ns, rows_max, from.backfill);
+  SamplePage page;
   size_t bytes_left = kPageBytesMax;
-  std::vector<LogRecord> records;
-  for (const RevisionRange& range : ranges) {
-    uint64_t next = std::max(range.first, log_->First());
-    const uint64_t last = std::min(range.last, applied_revision);
-    while (next <= last) {
-      if (bytes_left == 0) {
-        // Nothing of `next` was given yet, unless this page begins in it.
-        reader.page().next = {next, next == from.revision ? from.index : 0};
-        return std::move(reader.page());
-      }
-      records.clear();
-      absl::Status status = log_->ReadFrom(next, std::min(kReadBytes, bytes_left), &records);
-      if (absl::IsOutOfRange(status)) {
-        next = log_->First();  // trimmed meanwhile: these samples are gone
-        continue;
-      }
-      if (!status.ok()) return status;
-      if (records.empty()) break;
-      for (const LogRecord& record : records) {
-        if (record.revision > last) break;
-        bytes_left -= std::min(bytes_left, record.bytes.size());
-        const absl::StatusOr<bool> more = reader.Read(record);
-        if (!more.ok()) return more.status();
-        if (!*more) return std::move(reader.page());
-      }
-      next = records.back().revision + 1;
+  while (true) {
+    bool filled = true;
+    for (LaneReader* lane : {&live, &backfill}) {
+      const absl::StatusOr<bool> status = lane->Fill(&bytes_left);
+      if (!status.ok()) return status.status();
+      filled &= *status;
     }
+    if (!filled) break;
+    const LaneReader::Head* const newer = live.head();
+    const LaneReader::Head* const older = backfill.head();
+    if (newer == nullptr && older == nullptr) {
+      page.last = true;
+      break;
+    }
+    if (page.rows.size() == rows_max) break;
+    const bool take_live = older == nullptr || (newer != nullptr && IsBefore(*newer, *older));
+    page.rows.push_back((take_live ? live : backfill).TakeHead());
   }
-  reader.page().last = true;
-  reader.page().next = {applied_revision + 1, 0};
-  return std::move(reader.page());
+  page.next = {live.Next(), backfill.Next()};
+  return page;
 }
 
 }  // namespace mvmd

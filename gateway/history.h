@@ -25,21 +25,28 @@ class History {
   // REVISION_COMPACTED, metadata oldest_revision).
   absl::StatusOr<std::vector<std::shared_ptr<const AppliedEntry>>> ReadFrom(uint64_t revision, size_t bytes_max) const;
 
+  // Where to go on, in each lane.
   struct SamplePosition {
-    uint64_t revision = 0;  // 0: from the oldest
-    uint32_t index = 0;     // samples of this sensor in that revision that were already given
+    struct Place {
+      uint64_t revision = 0;  // 0: from the oldest
+      uint32_t index = 0;     // samples of this sensor in that revision that were already given
+    };
+    Place live;
+    Place backfill;
   };
   struct SamplePage {
     struct Row {
       int64_t time_unix_ns;
       SampleValue value;
       Quality quality;
+      bool backfill;
     };
     std::vector<Row> rows;
     bool last = false;  // nothing comes after this page
     SamplePosition next;
   };
-  // Samples of one sensor with start <= time < end, in the order in which they were applied.
+  // Samples of one sensor with start <= time < end, in the order in which the broker gave them to the bridge, whatever
+  // lane they came by. What is backfilled only while the pages are read comes in a later one.
   absl::StatusOr<SamplePage> ListSamples(absl::string_view twin, absl::string_view sensor, int64_t start_unix_ns,
                                          int64_t end_unix_ns, size_t rows_max, SamplePosition from) const;
 

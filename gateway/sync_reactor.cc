@@ -28,6 +28,9 @@ SyncReactor* SyncReactor::Start(const SyncParts& parts, const BridgeSessionOptio
     if (registration.ok()) {
       reactor->registration_ = *registration;
       reactor->parts_.metrics->sessions.Increment();
+      Actions actions;
+      reactor->session_.OnStart(reactor->parts_.clock->UnixNanos(), &actions);
+      reactor->CarryOut(std::move(actions));
     } else {
       reactor->finish_ = registration.status();
     }

@@ -427,8 +427,10 @@ grpc::ServerUnaryReactor* TwinService::ListSamples(grpc::CallbackServerContext* 
     const auto position =
         DecodeToken("page_token", TokenBinding(*request, {"page_token", "page_size"}), request->page_token());
     status = position.status();
-    if (status.ok() && (position->size() != 2 || !absl::SimpleAtoi((*position)[0], &from.revision) ||
-                        !absl::SimpleAtoi((*position)[1], &from.index))) {
+    if (status.ok() && (position->size() != 4 || !absl::SimpleAtoi((*position)[0], &from.live.revision) ||
+                        !absl::SimpleAtoi((*position)[1], &from.live.index) ||
+                        !absl::SimpleAtoi((*position)[2], &from.backfill.revision) ||
+                        !absl::SimpleAtoi((*position)[3], &from.backfill.index))) {
       errors.Add("page_token", "expected a token of ListSamples, got another one");
       status = errors.status();
     }
@@ -464,11 +466,16 @@ absl::Status TwinService::FillSamples(const pb::ListSamplesRequest& request, His
       parts_.history->ListSamples(request.twin_id(), request.sensor(), start_unix_ns, end_unix_ns, page_size, from);
   if (!page.ok()) return page.status();
   for (const History::SamplePage::Row& row : page->rows) {
-    SetSample(row.time_unix_ns, row.value, row.quality, response->add_samples());
+    pb::Sample* sample = response->add_samples();
+    SetSample(row.time_unix_ns, row.value, row.quality, sample);
+    sample->set_backfill(row.backfill);
   }
   if (!page->last) {
-    response->set_next_page_token(EncodeToken(TokenBinding(request, {"page_token", "page_size"}),
-                                              {absl::StrCat(page->next.revision), absl::StrCat(page->next.index)}));
+    const History::SamplePosition& next = page->next;
+    response->set_next_page_token(
+        EncodeToken(TokenBinding(request, {"page_token", "page_size"}),
+                    {absl::StrCat(next.live.revision), absl::StrCat(next.live.index),
+                     absl::StrCat(next.backfill.revision), absl::StrCat(next.backfill.index)}));
     return absl::OkStatus();
   }
   SetGapsInRange(parts_.committer->Read(

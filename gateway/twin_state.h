@@ -150,12 +150,17 @@ struct RevisionRange {
   friend bool operator==(const RevisionRange&, const RevisionRange&) = default;
 };
 
-// Where the samples of one sensor are in the frames of one session.
+// Where a sensor was bound. Earlier frames do not have it.
 struct BindingPlace {
   uint32_t binding = 0;
-  // Declared here: earlier frames do not have it.
   uint64_t revision = 0;
   uint32_t frame = 0;  // index in the group
+};
+// Where the samples of one sensor are in the frames of one session.
+struct SessionBindings {
+  std::string bridge;
+  uint64_t epoch = 0;
+  std::vector<BindingPlace> places;
 };
 
 // Deterministic: no clock, no random, no I/O; time comes from the entry. Thread-compatible: one writer (the committer),
@@ -199,11 +204,11 @@ class TwinState {
   // Null when the sensor was never bound.
   const SensorRef* FindSensor(absl::string_view twin, absl::string_view sensor) const;
   // Parts of the log, in order, that may hold samples of the sensor with start <= time < end, from `first_revision` on.
-  // Nothing before the twin's last removal.
+  // Nothing before the twin's last removal. `backfill`: that may hold some of that lane.
   std::vector<RevisionRange> SegmentsOf(const SensorRef* sensor, int64_t start_unix_ns, int64_t end_unix_ns,
-                                        uint64_t first_revision) const;
+                                        uint64_t first_revision, bool backfill) const;
   // Bindings of the sensor in the epoch of a session; looks at every binding of it, so keep the answer.
-  std::vector<BindingPlace> BindingsOf(uint64_t session, const SensorRef* sensor) const;
+  SessionBindings BindingsOf(uint64_t session, const SensorRef* sensor) const;
   // May samples of this frame (index) be told: it was not applied before, and its twin was not deleted then.
   bool IsApplied(uint64_t revision, uint32_t frame, const SensorRef* sensor) const;
 

@@ -130,6 +130,7 @@ pb::StateRecord TwinState::Impl::SegmentRecord(const Segment& segment) const {
     added->set_sensor_number(row.sensor->number);
     added->set_first_time_unix_ns(row.first_time_unix_ns);
     added->set_last_time_unix_ns(row.last_time_unix_ns);
+    added->set_has_backfill(row.has_backfill);
   }
   return record;
 }

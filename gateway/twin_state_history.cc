@@ -19,7 +19,15 @@ constexpr uint64_t SegmentStart(uint64_t revision) {
 
 }  // namespace
 
-void TwinState::Impl::AddToSegment(Sensor* sensor, int64_t first_unix_ns, int64_t last_unix_ns, uint64_t revision) {
+void TwinState::Impl::SegmentRow::Add(const SegmentRow& other) {
+  first_time_unix_ns = std::min(first_time_unix_ns, other.first_time_unix_ns);
+  last_time_unix_ns = std::max(last_time_unix_ns, other.last_time_unix_ns);
+  has_backfill |= other.has_backfill;
+}
+
+void TwinState::Impl::AddToSegment(Sensor* sensor, int64_t first_unix_ns, int64_t last_unix_ns,
+                                   const Context& context) {
+  const uint64_t revision = context.revision;
   if (segments.empty() || revision > segments.back().last_revision) {
     if (!segments.empty()) CloseSegment();
     const uint64_t start = SegmentStart(revision);
@@ -27,16 +35,15 @@ void TwinState::Impl::AddToSegment(Sensor* sensor, int64_t first_unix_ns, int64_
   }
   Segment& open = segments.back();
   open_segment_dirty = true;
+  const SegmentRow added{sensor, first_unix_ns, last_unix_ns, context.backfill};
   if (sensor->segment != open.first_revision) {
     sensor->segment = open.first_revision;
     sensor->segment_row = static_cast<uint32_t>(open.rows.size());
-    open.rows.push_back({sensor, first_unix_ns, last_unix_ns});
+    open.rows.push_back(added);
     ++segment_rows;
     return;
   }
-  SegmentRow& row = open.rows[sensor->segment_row];
-  row.first_time_unix_ns = std::min(row.first_time_unix_ns, first_unix_ns);
-  row.last_time_unix_ns = std::max(row.last_time_unix_ns, last_unix_ns);
+  open.rows[sensor->segment_row].Add(added);
 }
 
 void TwinState::Impl::CloseSegment() {
@@ -72,10 +79,8 @@ void TwinState::Impl::MergeSegments() {
     } else if (a == into.rows.end() || b->sensor->number < a->sensor->number) {
       rows.push_back(*b++);
     } else {
-      rows.push_back({a->sensor, std::min(a->first_time_unix_ns, b->first_time_unix_ns),
-                      std::max(a->last_time_unix_ns, b->last_time_unix_ns)});
-      ++a;
-      ++b;
+      rows.push_back(*a++);
+      rows.back().Add(*b++);
     }
   }
   rows.shrink_to_fit();
@@ -88,7 +93,7 @@ void TwinState::Impl::MergeSegments() {
 }
 
 std::vector<RevisionRange> TwinState::SegmentsOf(const SensorRef* sensor, int64_t start_unix_ns, int64_t end_unix_ns,
-                                                 uint64_t first_revision) const {
+                                                 uint64_t first_revision, bool backfill) const {
   std::vector<RevisionRange> ranges;
   const Impl::Twin* twin = impl_->FindTwin(sensor->twin);
   if (twin == nullptr || twin->deleted()) return ranges;
@@ -112,6 +117,7 @@ std::vector<RevisionRange> TwinState::SegmentsOf(const SensorRef* sensor, int64_
       if (found != segment->rows.end() && found->sensor->number == number) row = &*found;
     }
     if (row == nullptr || row->first_time_unix_ns >= end_unix_ns || row->last_time_unix_ns < start_unix_ns) continue;
+    if (backfill && !row->has_backfill) continue;
     ranges.push_back(
         {std::max(segment->first_revision, first_revision), std::min(segment->last_revision, applied_revision_)});
   }

@@ -205,6 +205,9 @@ struct TwinState::Impl {
     const Sensor* sensor = nullptr;
     int64_t first_time_unix_ns = 0;
     int64_t last_time_unix_ns = 0;
+    bool has_backfill = false;
+
+    void Add(const SegmentRow& other);
   };
   struct Segment {
     uint64_t first_revision = 0;
@@ -286,7 +289,7 @@ struct TwinState::Impl {
   absl::Status CheckDefinitionsKept(uint64_t revision) const;
 
   // twin_state_history.cc
-  void AddToSegment(Sensor* sensor, int64_t first_unix_ns, int64_t last_unix_ns, uint64_t revision);
+  void AddToSegment(Sensor* sensor, int64_t first_unix_ns, int64_t last_unix_ns, const Context& context);
   void CloseSegment();
   void MergeSegments();
 

@@ -303,7 +303,7 @@ absl::Status TwinState::Impl::RebuildSegment(const pb::HistorySegment& segment) 
   for (const pb::HistorySegment::Row& row : segment.rows()) {
     const Sensor* sensor = SensorAt(row.sensor_number());
     if (sensor == nullptr) return Damaged("the history has an unknown sensor");
-    rebuilt.rows.push_back({sensor, row.first_time_unix_ns(), row.last_time_unix_ns()});
+    rebuilt.rows.push_back({sensor, row.first_time_unix_ns(), row.last_time_unix_ns(), row.has_backfill()});
   }
   segment_rows += rebuilt.rows.size();
   return absl::OkStatus();

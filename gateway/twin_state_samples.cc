@@ -274,7 +274,8 @@ void TwinState::Impl::ApplyRun(const DecodedBlock& block, const DecodedBlock::Ru
       newest_index = i;
     }
   }
-  if (!sensor->has_value || newest >= sensor->time_unix_ns) {
+  // At equal times the one that the broker gave later counts, and that is none of the backfill.
+  if (!sensor->has_value || newest > sensor->time_unix_ns || (newest == sensor->time_unix_ns && !context->backfill)) {
     const uint32_t at = run.begin + newest_index;
     sensor->has_value = true;
     sensor->time_unix_ns = newest;
@@ -285,7 +286,7 @@ void TwinState::Impl::ApplyRun(const DecodedBlock& block, const DecodedBlock::Ru
       sensor->number_value = block.numbers[at];
     }
   }
-  AddToSegment(sensor, oldest, newest, context->revision);
+  AddToSegment(sensor, oldest, newest, *context);
   if (twin->touched_revision != context->revision) {
     twin->touched_revision = context->revision;
     twin->newest_sample_unix_ns = newest;
@@ -523,17 +524,19 @@ void TwinState::Impl::ResolveGap(const pb::Gap& gap, uint32_t frame, AppliedEntr
   }
 }
 
-std::vector<BindingPlace> TwinState::BindingsOf(uint64_t session, const SensorRef* sensor) const {
-  std::vector<BindingPlace> places;
+SessionBindings TwinState::BindingsOf(uint64_t session, const SensorRef* sensor) const {
+  SessionBindings result;
   const Impl::Session* found = impl_->FindSession(session);
-  if (found == nullptr) return places;
+  if (found == nullptr) return result;
+  result.bridge = found->bridge->name;
+  result.epoch = found->epoch->number;
   const std::vector<Impl::Binding>& bindings = found->epoch->bindings;
   for (uint32_t i = 0; i < bindings.size(); ++i) {
     if (bindings[i].sensor != nullptr && &bindings[i].sensor->ref == sensor) {
-      places.push_back({i + 1, bindings[i].revision, bindings[i].frame});
+      result.places.push_back({i + 1, bindings[i].revision, bindings[i].frame});
     }
   }
-  return places;
+  return result;
 }
 
 bool TwinState::IsApplied(uint64_t revision, uint32_t frame, const SensorRef* sensor) const {

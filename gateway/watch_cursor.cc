@@ -395,7 +395,10 @@ void WatchCursor::Merge(const AppliedEntry& entry) {
     Latest& latest = place->second;
     latest.merged_count += is_new ? run.count - 1 : run.count;
     const int64_t time_unix_ns = samples.block->times_unix_ns[newest];
-    if (!is_new && time_unix_ns < latest.time_unix_ns) continue;
+    if (!is_new && (time_unix_ns < latest.time_unix_ns ||
+                    (time_unix_ns == latest.time_unix_ns && samples.backfill && !latest.backfill))) {
+      continue;
+    }
     latest.value = samples.block->ValueAt(run, newest);
     latest.time_unix_ns = time_unix_ns;
     latest.quality = QualityAt(*samples.block, newest);

@@ -51,6 +51,7 @@ Json SampleJson(absl::string_view twin, absl::string_view sensor, const pb::Samp
   if (const absl::string_view quality = QualityText(sample); quality != "good") {
     row.Set("quality", Json::String(quality));
   }
+  if (sample.backfill()) row.Set("backfill", Json::Bool(true));
   return row;
 }
 

@@ -80,7 +80,8 @@ class SamplesCommand final : public Command {
     for (const pb::Sample& sample : page.samples()) {
       switch (context.output()) {
         case OutputFormat::kTable:
-          table.AddRow({TimeText(sample.time()), SampleValueText(sample), std::string(QualityText(sample))});
+          table.AddRow({TimeText(sample.time()), SampleValueText(sample),
+                        absl::StrCat(QualityText(sample), sample.backfill() ? " (backfill)" : "")});
           break;
         case OutputFormat::kJson:
           samples->Append(SampleJson(twin_, sensor_, sample));

@@ -208,6 +208,23 @@ TEST_F(BridgeSessionTest, WelcomesWithWhatIsAppliedWhenTheSessionIsOpen) {
   EXPECT_EQ(session_.session(), kSession);
 }
 
+TEST_F(BridgeSessionTest, EndsAStreamThatDoesNotSayHello) {
+  Do([&](auto* actions) { session_.OnStart(now_, actions); });
+  EXPECT_EQ(timer_, kStart + kHelloTimeoutNs);
+  now_ = timer_;
+  Timer();
+  ASSERT_TRUE(finished_.has_value());
+  EXPECT_EQ(finished_->code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST_F(BridgeSessionTest, SayingHelloInTimeIsEnough) {
+  Do([&](auto* actions) { session_.OnStart(now_, actions); });
+  Request(ValidHello());
+  now_ = timer_;
+  Timer();  // the log may take its time
+  EXPECT_FALSE(finished_.has_value());
+}
+
 TEST_F(BridgeSessionTest, AcceptsAnEmptyOutbox) {
   pb::SyncRequest hello = ValidHello();
   hello.mutable_hello()->clear_seqs();

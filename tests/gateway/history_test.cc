@@ -103,6 +103,50 @@ TEST_F(HistoryTest, ListsSamplesInTheOrderOfTheLog) {
   EXPECT_THAT(List("nothing", 0, kForever), IsEmpty());
 }
 
+TEST_F(HistoryTest, ListsSamplesOfBothLanesInTheBrokersOrder) {
+  OpenRobot();
+  const int64_t t = kTestTimeNs;
+  const auto send = [&](uint64_t seq, double value, pb::Lane lane) {
+    Commit(FramesEntry(session_, {BlockFrame(seq, {NumberAt(1, t + 5, value)})}, lane));
+  };
+  Send({NumberAt(1, t, 1)});  // seq 3
+  // After an outage: the newest first, the backlog beside what is new.
+  send(8, 6, pb::LANE_LIVE);
+  send(4, 2, pb::LANE_BACKFILL);
+  send(9, 7, pb::LANE_LIVE);
+  for (int i = 0; i < 600; ++i) send(10 + static_cast<uint64_t>(i), 8 + i, pb::LANE_LIVE);  // some segments
+  send(5, 3, pb::LANE_BACKFILL);
+  send(7, 5, pb::LANE_BACKFILL);
+  std::vector<double> expected = {1, 2, 3, 5};
+  for (int i = 6; i < 608; ++i) expected.push_back(i);
+  EXPECT_EQ(List("temp-1", 0, kForever), expected);
+  for (size_t rows_max : {1, 2, 3, 7}) EXPECT_EQ(List("temp-1", 0, kForever, rows_max), expected) << rows_max;
+  EXPECT_THAT(List("temp-1", 0, t + 1), ElementsAre(1));
+
+  const auto page = history_.ListSamples("robot", "temp-1", 0, kForever, 5, {});
+  ASSERT_TRUE(page.ok());
+  std::vector<bool> backfill;
+  for (const auto& row : page->rows) backfill.push_back(row.backfill);
+  EXPECT_THAT(backfill, ElementsAre(false, true, true, true, false));
+  // At equal times the value that the broker gave last stands.
+  const absl::StatusOr<TwinSnapshot> twin =
+      committer_.Read([](const TwinState& state) { return state.GetTwin("robot"); });
+  EXPECT_EQ(twin->live.sensors.at(0).value, SampleValue(607.0));
+}
+
+TEST_F(HistoryTest, AnotherEpochComesAfterTheFirst) {
+  OpenRobot();
+  const int64_t t = kTestTimeNs;
+  Send({NumberAt(1, t, 1)});
+  Commit(FramesEntry(session_, {BlockFrame(++seq_, {NumberAt(1, t, 2)})}, pb::LANE_BACKFILL));
+  session_ = Commit(OpenedEntry(8)).revision;
+  seq_ = 0;
+  Commit(FramesEntry(session_, {BindingsFrame(++seq_, "robot", {{1, "temp-1"}})}));
+  Send({NumberAt(1, t, 3)});
+  EXPECT_THAT(List("temp-1", 0, kForever), ElementsAre(1, 2, 3));
+  EXPECT_THAT(List("temp-1", 0, kForever, 1), ElementsAre(1, 2, 3));
+}
+
 TEST_F(HistoryTest, PagesAnywhere) {
   OpenRobot();
   std::vector<double> expected;

@@ -382,16 +382,19 @@ TEST_F(TwinStateTest, KnowsWhereSamplesAre) {
   const SensorRef* motion = state.FindSensor("robot", "motion-1");
   const SensorRef* pressure = state.FindSensor("robot", "pressure-1");
   const int64_t forever = std::numeric_limits<int64_t>::max();
-  EXPECT_THAT(state.SegmentsOf(temperature, 0, forever, 0),
+  EXPECT_THAT(state.SegmentsOf(temperature, 0, forever, 0, false),
               ElementsAre(RevisionRange{1, 256}, RevisionRange{257, 512}, RevisionRange{513, 602}));
-  EXPECT_THAT(state.SegmentsOf(temperature, 0, forever, 300),
+  EXPECT_THAT(state.SegmentsOf(temperature, 0, forever, 300, false),
               ElementsAre(RevisionRange{300, 512}, RevisionRange{513, 602}));
-  EXPECT_THAT(state.SegmentsOf(temperature, t + 10, t + 11, 0), ElementsAre(RevisionRange{1, 256}));
-  EXPECT_THAT(state.SegmentsOf(temperature, t + 599, forever, 0), ElementsAre(RevisionRange{513, 602}));
-  EXPECT_THAT(state.SegmentsOf(temperature, t + 600, forever, 0), IsEmpty());
-  EXPECT_THAT(state.SegmentsOf(temperature, 0, t, 0), IsEmpty());
-  EXPECT_THAT(state.SegmentsOf(motion, 0, forever, 0), ElementsAre(RevisionRange{257, 512}));
-  EXPECT_THAT(state.SegmentsOf(pressure, 0, forever, 0), IsEmpty());
+  EXPECT_THAT(state.SegmentsOf(temperature, t + 10, t + 11, 0, false), ElementsAre(RevisionRange{1, 256}));
+  EXPECT_THAT(state.SegmentsOf(temperature, t + 599, forever, 0, false), ElementsAre(RevisionRange{513, 602}));
+  EXPECT_THAT(state.SegmentsOf(temperature, t + 600, forever, 0, false), IsEmpty());
+  EXPECT_THAT(state.SegmentsOf(temperature, 0, t, 0, false), IsEmpty());
+  EXPECT_THAT(state.SegmentsOf(motion, 0, forever, 0, false), ElementsAre(RevisionRange{257, 512}));
+  EXPECT_THAT(state.SegmentsOf(pressure, 0, forever, 0, false), IsEmpty());
+  EXPECT_THAT(state.SegmentsOf(temperature, 0, forever, 0, true), IsEmpty());
+  fold_.Apply(FramesEntry(session, {BlockFrame(++seq, {NumberAt(1, t, 0)})}, pb::LANE_BACKFILL));
+  EXPECT_THAT(state.SegmentsOf(temperature, 0, forever, 0, true), ElementsAre(RevisionRange{513, 603}));
 }
 
 TEST_F(TwinStateTest, MergesSegmentsWhenThereAreTooManyRows) {
@@ -402,7 +405,7 @@ TEST_F(TwinStateTest, MergesSegmentsWhenThereAreTooManyRows) {
     fold.Apply(FramesEntry(session, {BlockFrame(2 + static_cast<uint64_t>(i), {NumberAt(1, kTestTimeNs + i, i)})}));
   }
   const std::vector<RevisionRange> ranges =
-      fold.state().SegmentsOf(fold.state().FindSensor("robot", "x"), 0, std::numeric_limits<int64_t>::max(), 0);
+      fold.state().SegmentsOf(fold.state().FindSensor("robot", "x"), 0, std::numeric_limits<int64_t>::max(), 0, false);
   EXPECT_THAT(ranges, SizeIs(testing::Le(5)));
   EXPECT_EQ(ranges.front().first, 1u);
   EXPECT_EQ(ranges.back().last, fold.log().size());
