@@ -68,4 +68,8 @@ function(mvmd_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock_main)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300)
+  if(MVMD_SANITIZE)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 900 ENVIRONMENT
+      "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/lsan.supp;TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan.supp second_deadlock_stack=1;UBSAN_OPTIONS=print_stacktrace=1")
+  endif()
 endfunction()
