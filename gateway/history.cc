@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/arena.h"
+#include "runtime/log.h"
 #include "runtime/status_proto.h"
 
 namespace mvmd {
@@ -19,6 +20,7 @@ namespace {
 
 // Read from the log at a time.
 constexpr size_t kReadBytes = 1 << 20;
+constexpr absl::Duration kLogInterval = absl::Seconds(10);
 // Of the log, for one page: a page may come back with less than was asked for, or with nothing, and where to go on.
 constexpr size_t kPageBytesMax = 64 << 20;
 
@@ -31,6 +33,13 @@ absl::Status Compacted(uint64_t revision, uint64_t oldest) {
 absl::Status Unreadable(uint64_t revision, absl::string_view what) {
   return MakeError(absl::StatusCode::kDataLoss, "ENTRY_UNREADABLE",
                    absl::StrCat("log: the entry at revision ", revision, " cannot be read: ", what));
+}
+
+// Paths and the way out are for the operator, not for whoever reads.
+absl::Status ReadFailed(const absl::Status& status) {
+  LogEvery(kLogInterval, "log read", LogLevel::kError, "the log cannot be read", {{"status", status}});
+  return MakeError(status.code(), "LOG_UNREADABLE",
+                   "the gateway cannot read its log; its operator finds the reason there");
 }
 
 // Reads the samples of one sensor in one lane, in order.
@@ -107,7 +116,7 @@ class LaneReader {
     if (range.first <= range.last) {
       const absl::Status status = log_.ReadFrom(range.first, std::min(kReadBytes, *bytes_left), &records_);
       if (absl::IsOutOfRange(status)) return absl::OkStatus();  // trimmed meanwhile: these samples are gone
-      if (!status.ok()) return status;
+      if (!status.ok()) return ReadFailed(status);
     }
     const auto past = std::find_if(records_.begin(), records_.end(),
                                    [&](const LogRecord& record) { return record.revision > range.last; });
@@ -144,7 +153,7 @@ class LaneReader {
     uint32_t index = 0;
     for (int i = 0; i < batch.frames_size(); ++i) {
       const pb::Frame& frame = batch.frames(i);
-      if (!frame.has_block() || frame.seq() == 0 || !HasBinding(frame.block(), session.places)) continue;
+      if (!frame.has_block() || !HasBinding(frame.block(), session.places)) continue;
       if (refused.contains(frame.seq()) || !IsApplied(revision, static_cast<uint32_t>(i))) continue;
       if (!DecodeBlock(frame.block(), &block_).ok()) continue;
       AddRows({revision, static_cast<uint32_t>(i), frame.seq()}, block_, session, &index);
@@ -256,7 +265,7 @@ absl::StatusOr<std::vector<std::shared_ptr<const AppliedEntry>>> History::ReadFr
   if (revision > applied_revision) return entries;
   std::vector<LogRecord> records;
   if (absl::Status status = log_->ReadFrom(revision, bytes_max, &records); !status.ok()) {
-    return absl::IsOutOfRange(status) ? Compacted(revision, log_->First()) : status;
+    return absl::IsOutOfRange(status) ? Compacted(revision, log_->First()) : ReadFailed(status);
   }
   FrameGroupCodec codec;
   pb::LogEntry entry;

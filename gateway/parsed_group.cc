@@ -35,7 +35,6 @@ absl::Status ParseFrame(absl::string_view bytes, const GroupLimits& limits, pb::
   if (!parsed)
     return BadFrame(
         absl::StrCat("frame ", message->seq(), ": expected a Frame, got ", bytes.size(), " bytes that are none"));
-  if (message->seq() == 0) return BadFrame("frame.seq: expected a number above 0, got 0");
   if (bytes.size() > limits.frame_bytes_max) {
     return MakeError(absl::StatusCode::kInvalidArgument, "FRAME_TOO_LARGE",
                      absl::StrCat("frame ", message->seq(), ": expected at most ", limits.frame_bytes_max,
@@ -98,6 +97,10 @@ absl::StatusOr<std::shared_ptr<const ParsedGroup>> ParseGroup(const pb::FrameGro
     ParsedGroup::Frame& frame = parsed->frames.emplace_back();
     frame.frame = message;
     frame.status = ParseFrame(bytes, limits, message, &frame);
+    if (message->seq() == 0) {
+      // Nobody could be told what became of it.
+      return BadGroup(absl::StrCat("group: frame ", parsed->frames.size(), ": expected a seq above 0, got none"));
+    }
     if (frame.block != nullptr) {
       parsed->sample_count += frame.block->times_unix_ns.size();
       parsed->bytes += BytesOf(*frame.block);

@@ -49,7 +49,6 @@ std::string SensorKey(uint32_t number);
 std::string SegmentKey(uint64_t first_revision);
 inline constexpr uint32_t kStateFormatVersion = 1;
 // NOT_FOUND (reason TWIN_NOT_FOUND).
-absl::Status TwinNotFound(absl::string_view twin);
 
 struct TwinState::Impl {
   struct Twin;
@@ -245,9 +244,9 @@ struct TwinState::Impl {
   const Twin* FindTwin(absl::string_view id) const;
   const Session* FindSession(uint64_t session) const;
   TwinSnapshot Snapshot(const Twin& twin) const;
-  // Counts the same issue again, or adds it; `message` is called for a new one only.
-  void AddIssue(Bridge* bridge, absl::string_view reason, absl::string_view twin, absl::string_view sensor,
-                uint64_t count, int64_t time_unix_ns, absl::FunctionRef<std::string()> message);
+  // Counts the same issue of the context's bridge again, or adds it; `message` is called for a new one only.
+  void AddIssue(Context* context, absl::string_view reason, absl::string_view twin, absl::string_view sensor,
+                uint64_t count, absl::FunctionRef<std::string()> message);
   // Refuses the frame of the context.
   void Reject(absl::Status status, absl::string_view twin, Context* context);
   void MarkLive(Twin* twin);

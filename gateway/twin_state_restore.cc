@@ -34,7 +34,7 @@ constexpr pb::StateRecord::RecordCase kRebuildOrder[] = {
 absl::Status Damaged(absl::string_view what) {
   return MakeError(
       absl::StatusCode::kDataLoss, "STATE_DAMAGED",
-      absl::StrCat("state: ", what, "; remove the state to have it made from the log again, or restore a backup"));
+      absl::StrCat("state: ", what, "; keep a copy of the store's directory, then restore it from a backup"));
 }
 
 }  // namespace

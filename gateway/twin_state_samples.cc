@@ -94,7 +94,7 @@ void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::share
       const absl::Status status = FromRpcStatus(refused->second->status());
       const std::string reason = ReasonOf(status);
       ++context->bridge->frames_rejected;
-      AddIssue(context->bridge, reason.empty() ? "FRAME_REFUSED" : reason, "", "", 1, context->time_unix_ns,
+      AddIssue(context, reason.empty() ? "FRAME_REFUSED" : reason, "", "", 1,
                [&] { return std::string(status.message()); });
       continue;
     }
@@ -258,7 +258,7 @@ void TwinState::Impl::ApplyRun(const DecodedBlock& block, const DecodedBlock::Ru
                                Context* context) {
   Twin* twin = sensor->twin;
   if (twin->deleted()) {
-    AddIssue(context->bridge, "TWIN_DELETED", twin->id, "", run.count, context->time_unix_ns, [&] {
+    AddIssue(context, "TWIN_DELETED", twin->id, "", run.count, [&] {
       return absl::StrCat("twin \"", twin->id, "\" was deleted, got samples; put a document or stop sending");
     });
     return;
@@ -304,8 +304,8 @@ void TwinState::Impl::ApplyRun(const DecodedBlock& block, const DecodedBlock::Ru
   if (!sensor->in_definition) {
     // The samples stay in the log; they show when a definition with the sensor comes.
     const bool unknown_twin = twin->definition == nullptr;
-    AddIssue(context->bridge, unknown_twin ? "UNKNOWN_TWIN" : "UNKNOWN_SENSOR", twin->id,
-             unknown_twin ? "" : sensor->ref.sensor, run.count, context->time_unix_ns, [&] {
+    AddIssue(context, unknown_twin ? "UNKNOWN_TWIN" : "UNKNOWN_SENSOR", twin->id,
+             unknown_twin ? "" : sensor->ref.sensor, run.count, [&] {
                return unknown_twin
                           ? absl::StrCat("twin \"", twin->id, "\": expected a document before samples, got none")
                           : absl::StrCat("sensor \"", sensor->ref.sensor, "\": expected one of the sensors of twin \"",
@@ -313,7 +313,7 @@ void TwinState::Impl::ApplyRun(const DecodedBlock& block, const DecodedBlock::Ru
              });
   }
   if (AgeNs(newest, context->time_unix_ns) > kClockAheadNs) {
-    AddIssue(context->bridge, "TIME_IN_FUTURE", twin->id, sensor->ref.sensor, 1, context->time_unix_ns, [&] {
+    AddIssue(context, "TIME_IN_FUTURE", twin->id, sensor->ref.sensor, 1, [&] {
       return absl::StrCat("sensor \"", sensor->ref.sensor, "\" of twin \"", twin->id,
                           "\": expected times up to now, got one that is ",
                           AgeNs(newest, context->time_unix_ns) / 1'000'000'000, " s ahead; check the source's clock");
