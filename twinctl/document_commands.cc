@@ -61,8 +61,9 @@ class CanonicalizeCommand final : public Command {
   absl::StatusOr<ExitCode> Run(CommandContext& context) override {
     const absl::StatusOr<std::string> text = ReadInput(file_);
     if (!text.ok()) return text.status();
-    const JsonParseResult parsed = ParseIJson(*text);
-    if (!parsed.ok) {
+    const absl::StatusOr<std::string> canonical = CanonicalizeText(*text);
+    if (!canonical.ok()) {
+      const JsonParseResult parsed = ParseIJson(*text);
       std::string message = absl::StrCat(file_, ": is no I-JSON (RFC 7493), so it has no canonical form");
       for (const JsonProblem& problem : parsed.problems) {
         context.console().err() << Printable(file_) << ":" << problem.line << ":" << problem.column << ": "
@@ -70,11 +71,10 @@ class CanonicalizeCommand final : public Command {
       }
       return absl::InvalidArgumentError(message);
     }
-    const std::string canonical = Canonicalize(parsed.value);
     if (digest_) {
-      context.out() << Sha256Hex(canonical) << "\n";
+      context.out() << Sha256Hex(*canonical) << "\n";
     } else {
-      context.out() << canonical;
+      context.out() << *canonical;
     }
     return ExitCode::kFine;
   }
