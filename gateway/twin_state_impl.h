@@ -162,6 +162,9 @@ struct TwinState::Impl {
     std::set<std::string> DocumentTwins() const;
   };
 
+  // Sorted. Shared: the same twins are concerned again and again.
+  using TwinNames = std::shared_ptr<const std::vector<std::string>>;
+
   struct Bridge {
     std::string name;
     bool connected = false;
@@ -179,6 +182,7 @@ struct TwinState::Impl {
     std::list<mvmd::twin::v1alpha1::Issue> issues;
     std::map<uint64_t, std::unique_ptr<Epoch>> epochs;
     std::map<std::string, Twin*> owned;
+    TwinNames gap_twins;  // of its newest gap; may be null
     // Since the last checkpoint.
     bool dirty = false;
   };
@@ -196,8 +200,8 @@ struct TwinState::Impl {
   // What the log does not say of an entry.
   struct Note {
     bool nothing_applied = false;
-    IntervalSet frames_not_applied;                                 // index + 1
-    std::map<uint32_t, std::vector<std::string>> bridge_gap_twins;  // by frame index
+    IntervalSet frames_not_applied;  // index + 1
+    TwinNames bridge_gap_twins;      // may be null
   };
 
   struct SegmentRow {
@@ -229,6 +233,7 @@ struct TwinState::Impl {
     uint64_t seq = 0;
     IntervalSet not_applied;  // frames, index + 1, that Resolve could not tell by themselves
     std::vector<Twin*> touched;
+    std::vector<mvmd::twin::v1alpha1::Gap> bridge_gaps;  // of the whole bridge, merged
   };
 
   explicit Impl(const TwinStateLimits& limits_in) : limits(limits_in) {}
@@ -281,10 +286,10 @@ struct TwinState::Impl {
   void ApplyRun(const DecodedBlock& block, const DecodedBlock::Run& run, Sensor* sensor, Context* context);
   void FinishFrames(Context* context);
   void ApplyGap(const mvmd::twin::v1alpha1::Gap& gap, Context* context);
+  void ApplyBridgeGaps(Context* context);
   void RecordGap(Twin* twin, const mvmd::twin::v1alpha1::Gap& gap, uint64_t revision);
   absl::Status ResolveFrames(const mvmd::twin::v1alpha1::FramesReceived& received,
                              std::shared_ptr<const ParsedGroup> group, AppliedEntry* applied) const;
-  void ResolveGap(const mvmd::twin::v1alpha1::Gap& gap, uint32_t frame, AppliedEntry* applied) const;
   absl::Status CheckDefinitionsKept(uint64_t revision) const;
 
   // twin_state_history.cc
@@ -351,6 +356,7 @@ struct TwinState::Impl {
   std::vector<Twin*> dirty_documents;
   // Between Restore and FinishRestore.
   std::vector<mvmd::twin::v1alpha1::StateRecord> restoring;
+  TwinNames restored_gap_twins;  // of the newest note
 };
 
 }  // namespace mvmd

@@ -75,6 +75,7 @@ absl::Status TwinState::FinishRestore(uint64_t revision) {
   impl.FinishSegments();
   impl.restoring.clear();
   impl.restoring.shrink_to_fit();
+  impl.restored_gap_twins.reset();
   impl.changed_records.clear();
   impl.ClearMarks();
   applied_revision_ = revision;
@@ -142,9 +143,13 @@ absl::Status TwinState::Impl::Rebuild(const pb::StateRecord& record) {
       absl::StatusOr<IntervalSet> frames = IntervalSet::FromProto(record.entry_note().frames_not_applied());
       if (!frames.ok()) return Damaged(frames.status().message());
       note.frames_not_applied = *std::move(frames);
-      for (const pb::EntryNote::BridgeGap& gap : record.entry_note().bridge_gaps()) {
-        note.bridge_gap_twins[gap.frame()].assign(gap.twins().begin(), gap.twins().end());
+      const auto& names = record.entry_note().bridge_gap_twins();
+      if (names.empty()) return absl::OkStatus();
+      std::vector<std::string> twins_of_gap(names.begin(), names.end());
+      if (restored_gap_twins == nullptr || *restored_gap_twins != twins_of_gap) {
+        restored_gap_twins = std::make_shared<const std::vector<std::string>>(std::move(twins_of_gap));
       }
+      note.bridge_gap_twins = restored_gap_twins;
       return absl::OkStatus();
     }
     case pb::StateRecord::kPastDefinition:

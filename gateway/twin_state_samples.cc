@@ -40,6 +40,32 @@ absl::Status BadBinding(absl::string_view reason, uint32_t id, absl::string_view
   return MakeError(absl::StatusCode::kInvalidArgument, reason, absl::StrCat("binding ", id, ": ", message));
 }
 
+// Nothing that is missing is left out, it is only told less exactly.
+void MergeGap(const pb::Gap& from, pb::Gap* into) {
+  const bool times_known = into->start_time_unix_ns() != 0 && from.start_time_unix_ns() != 0 &&
+                           into->end_time_unix_ns() != 0 && from.end_time_unix_ns() != 0;
+  into->set_start_time_unix_ns(times_known ? std::min(into->start_time_unix_ns(), from.start_time_unix_ns()) : 0);
+  into->set_end_time_unix_ns(times_known ? std::max(into->end_time_unix_ns(), from.end_time_unix_ns()) : 0);
+  into->set_count(into->count() != 0 && from.count() != 0 ? into->count() + from.count() : 0);
+  into->set_first_seq(std::min(into->first_seq(), from.first_seq()));
+  into->set_last_seq(std::max(into->last_seq(), from.last_seq()));
+  if (into->sensor() != from.sensor()) into->clear_sensor();
+  if (into->reason() != from.reason()) into->clear_reason();
+}
+
+// A gap of the whole bridge concerns each of its twins, so that many of them would be very much: those of one entry
+// with the same reason are one.
+void AddBridgeGap(pb::Gap gap, std::vector<pb::Gap>* gaps) {
+  if (!pb::Gap::Reason_IsValid(gap.reason())) gap.clear_reason();
+  const auto same =
+      std::find_if(gaps->begin(), gaps->end(), [&gap](const pb::Gap& other) { return other.reason() == gap.reason(); });
+  if (same == gaps->end()) {
+    gaps->push_back(std::move(gap));
+  } else {
+    MergeGap(gap, &*same);
+  }
+}
+
 }  // namespace
 
 void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::shared_ptr<const ParsedGroup> group,
@@ -81,15 +107,13 @@ void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::share
     const uint64_t seq = frame.frame->seq();
     context->frame = i;
     context->seq = seq;
-    if (seq != 0) {
-      result->applied.Add(seq);
-      if (context->epoch->applied.Contains(seq)) {
-        ++result->frames_duplicate;
-        context->not_applied.Add(i + uint64_t{1});
-        continue;
-      }
-      context->epoch->applied.Add(seq);
+    result->applied.Add(seq);
+    if (context->epoch->applied.Contains(seq)) {
+      ++result->frames_duplicate;
+      context->not_applied.Add(i + uint64_t{1});
+      continue;
     }
+    context->epoch->applied.Add(seq);
     if (const auto refused = refused_frames.find(seq); refused != refused_frames.end()) {
       const absl::Status status = FromRpcStatus(refused->second->status());
       const std::string reason = ReasonOf(status);
@@ -104,6 +128,7 @@ void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::share
     notes[context->revision].frames_not_applied = std::move(context->not_applied);
     SaveNote(context->revision);
   }
+  ApplyBridgeGaps(context);
   FinishFrames(context);
 }
 
@@ -363,31 +388,38 @@ void TwinState::Impl::ApplyGap(const pb::Gap& gap, Context* context) {
                                          " bytes, got ", std::max(gap.twin().size(), gap.sensor().size()))),
                   "", context);
   }
-  const auto record = [&](Twin* twin, const pb::Gap& of_twin) {
-    RecordGap(twin, of_twin, context->revision);
-    if (context->applied != nullptr) context->applied->gaps.push_back(of_twin);
-  };
-  if (!gap.twin().empty()) {
-    Twin* twin = JoinEpoch(gap.twin(), context);
-    if (twin == nullptr) {
-      context->not_applied.Add(context->frame + uint64_t{1});
-      return;
-    }
-    if (!twin->deleted()) record(twin, gap);
+  if (gap.twin().empty()) return AddBridgeGap(gap, &context->bridge_gaps);
+  Twin* twin = JoinEpoch(gap.twin(), context);
+  if (twin == nullptr) {
+    context->not_applied.Add(context->frame + uint64_t{1});
     return;
   }
-  // Which twins it concerns is a matter of this moment: write it down.
-  std::vector<std::string>& concerned = notes[context->revision].bridge_gap_twins[context->frame];
+  if (twin->deleted()) return;
+  RecordGap(twin, gap, context->revision);
+  if (context->applied != nullptr) context->applied->gaps.push_back(gap);
+}
+
+void TwinState::Impl::ApplyBridgeGaps(Context* context) {
+  if (context->bridge_gaps.empty()) return;
+  // Which twins they concern is a matter of this moment: write it down.
+  std::vector<std::string> concerned;
   for (const auto& [id, twin] : context->bridge->owned) concerned.push_back(id);
   for (const Twin* twin : context->epoch->twins) {
     if (!twin->deleted() && twin->owner != context->bridge) concerned.push_back(twin->id);
   }
   std::sort(concerned.begin(), concerned.end());
+  TwinNames& before = context->bridge->gap_twins;
+  if (before == nullptr || *before != concerned) {
+    before = std::make_shared<const std::vector<std::string>>(std::move(concerned));
+  }
+  notes[context->revision].bridge_gap_twins = before;
   SaveNote(context->revision);
-  pb::Gap of_twin = gap;
-  for (const std::string& id : concerned) {
-    of_twin.set_twin(id);
-    record(InternTwin(id), of_twin);
+  for (pb::Gap& gap : context->bridge_gaps) {
+    for (const std::string& id : *before) {
+      gap.set_twin(id);
+      RecordGap(InternTwin(id), gap, context->revision);
+      if (context->applied != nullptr) context->applied->gaps.push_back(gap);
+    }
   }
 }
 
@@ -397,18 +429,8 @@ void TwinState::Impl::RecordGap(Twin* twin, const pb::Gap& gap, uint64_t revisio
   twin->revision = revision;
   MarkLive(twin);
   if (gaps.size() <= limits.gaps_kept || gaps.size() < 2) return;
-  // The two oldest become one that covers both: nothing that is missing is left out, it is only told less exactly.
-  pb::Gap& first = gaps[0].gap;
-  const pb::Gap& second = gaps[1].gap;
-  const bool times_known = first.start_time_unix_ns() != 0 && second.start_time_unix_ns() != 0 &&
-                           first.end_time_unix_ns() != 0 && second.end_time_unix_ns() != 0;
-  first.set_start_time_unix_ns(times_known ? std::min(first.start_time_unix_ns(), second.start_time_unix_ns()) : 0);
-  first.set_end_time_unix_ns(times_known ? std::max(first.end_time_unix_ns(), second.end_time_unix_ns()) : 0);
-  first.set_count(first.count() != 0 && second.count() != 0 ? first.count() + second.count() : 0);
-  first.set_first_seq(std::min(first.first_seq(), second.first_seq()));
-  first.set_last_seq(std::max(first.last_seq(), second.last_seq()));
-  if (first.sensor() != second.sensor()) first.clear_sensor();
-  if (first.reason() != second.reason()) first.clear_reason();
+  // The two oldest become one that covers both.
+  MergeGap(gaps[1].gap, &gaps[0].gap);
   gaps[0].revision = gaps[1].revision;
   gaps.erase(gaps.begin() + 1);
 }
@@ -485,6 +507,7 @@ absl::Status TwinState::Impl::ResolveFrames(const pb::FramesReceived& received,
   const uint64_t revision = applied->revision;
   const auto note = notes.find(revision);
   const std::vector<Binding>& bindings = session->epoch->bindings;
+  std::vector<pb::Gap> bridge_gaps;
   for (uint32_t i = 0; i < group->frames.size(); ++i) {
     const ParsedGroup::Frame& frame = group->frames[i];
     if (note != notes.end() && note->second.frames_not_applied.Contains(i + uint64_t{1})) continue;
@@ -498,30 +521,27 @@ absl::Status TwinState::Impl::ResolveFrames(const pb::FramesReceived& received,
         applied->samples.push_back({&sensor->ref, frame.block.get(), run, group->lane == pb::LANE_BACKFILL});
       }
     } else if (frame.frame->has_gap()) {
-      ResolveGap(frame.frame->gap(), i, applied);
+      const pb::Gap& gap = frame.frame->gap();
+      if (gap.twin().size() > kNameBytesMax || gap.sensor().size() > kNameBytesMax) continue;
+      if (gap.twin().empty()) {
+        AddBridgeGap(gap, &bridge_gaps);
+      } else if (const Twin* twin = FindTwin(gap.twin()); twin != nullptr && !twin->WasDeleted(revision, i)) {
+        applied->gaps.push_back(gap);
+      }
     } else if (frame.frame->has_document_chunk()) {
       if (absl::Status status = CheckDefinitionsKept(revision); !status.ok()) return status;
     }
   }
+  if (note != notes.end() && note->second.bridge_gap_twins != nullptr) {
+    for (pb::Gap& gap : bridge_gaps) {
+      for (const std::string& id : *note->second.bridge_gap_twins) {
+        gap.set_twin(id);
+        applied->gaps.push_back(gap);
+      }
+    }
+  }
   applied->group = std::move(group);
   return absl::OkStatus();
-}
-
-void TwinState::Impl::ResolveGap(const pb::Gap& gap, uint32_t frame, AppliedEntry* applied) const {
-  if (gap.twin().size() > kNameBytesMax || gap.sensor().size() > kNameBytesMax) return;
-  if (!gap.twin().empty()) {
-    const Twin* twin = FindTwin(gap.twin());
-    if (twin != nullptr && !twin->WasDeleted(applied->revision, frame)) applied->gaps.push_back(gap);
-    return;
-  }
-  const auto note = notes.find(applied->revision);
-  if (note == notes.end()) return;
-  const auto concerned = note->second.bridge_gap_twins.find(frame);
-  if (concerned == note->second.bridge_gap_twins.end()) return;
-  for (const std::string& id : concerned->second) {
-    applied->gaps.push_back(gap);
-    applied->gaps.back().set_twin(id);
-  }
 }
 
 SessionBindings TwinState::BindingsOf(uint64_t session, const SensorRef* sensor) const {

@@ -326,6 +326,28 @@ TEST_F(TwinStateTest, RecordsGapsOfATwinAndOfAllTwins) {
   EXPECT_THAT(fold_.state().GapsOf("nobody", "x"), IsEmpty());
 }
 
+TEST_F(TwinStateTest, GapsOfAllTwinsInOneEntryAreOnePerReason) {
+  const uint64_t session = OpenRobot();
+  std::vector<pb::Frame> frames;
+  for (uint64_t seq = 3; seq < 103; ++seq) {
+    frames.push_back(GapFrame(seq, "", "", 2));
+    frames.back().mutable_gap()->set_first_seq(seq);
+    frames.back().mutable_gap()->set_last_seq(seq);
+    if (seq % 10 == 0) frames.back().mutable_gap()->set_reason(pb::Gap::REASON_DAMAGED_ROW);
+    if (seq % 10 == 1) frames.back().mutable_gap()->set_reason(static_cast<pb::Gap::Reason>(1000 + seq));
+  }
+  const ApplyResult result = fold_.Apply(FramesEntry(session, frames));
+  EXPECT_EQ(result.frames_applied, 100u);
+  const std::vector<pb::Gap> gaps = fold_.state().GapsOf("robot", "temp-1");
+  ASSERT_THAT(gaps, SizeIs(3));
+  EXPECT_EQ(gaps[0].first_seq(), 3u);
+  EXPECT_EQ(gaps[0].last_seq(), 102u);
+  EXPECT_EQ(gaps[0].count(), 160u);
+  EXPECT_EQ(gaps[1].reason(), pb::Gap::REASON_DAMAGED_ROW);
+  EXPECT_EQ(gaps[1].count(), 20u);
+  EXPECT_EQ(gaps[2].reason(), pb::Gap::REASON_UNSPECIFIED) << "unknown ones";
+}
+
 TEST_F(TwinStateTest, MergesTheOldestGapsWhenThereAreTooMany) {
   TestFold fold({.gaps_kept = 2});
   const uint64_t session = fold.Apply(OpenedEntry(1)).revision;
