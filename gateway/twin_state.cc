@@ -273,6 +273,13 @@ void TwinState::Impl::MarkDocuments(Twin* twin) {
   dirty_documents.push_back(twin);
 }
 
+absl::Status TwinNotAllowed(absl::string_view twin, absl::string_view bridge) {
+  return MakeError(absl::StatusCode::kPermissionDenied, "NOT_AUTHORIZED",
+                   absl::StrCat("twin \"", twin, "\" is not allowed to ", bridge,
+                                ": expected a policy rule with role bridge for it"),
+                   {{"subject", std::string(bridge)}, {"role", "bridge"}, {"twin", std::string(twin)}});
+}
+
 // Readers
 
 int64_t TwinState::last_time_unix_ns() const { return impl_->last_time_unix_ns; }

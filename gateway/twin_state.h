@@ -166,6 +166,8 @@ struct SessionBindings {
 };
 
 absl::Status TwinNotFound(absl::string_view twin);
+// PERMISSION_DENIED, reason NOT_AUTHORIZED.
+absl::Status TwinNotAllowed(absl::string_view twin, absl::string_view bridge);
 // The condition of a write: `etag` as in DocumentPut.expected_etag; `definition` null: there is no such twin.
 // NOT_FOUND, ALREADY_EXISTS (reason TWIN_EXISTS), ABORTED (reason ETAG_MISMATCH, metadata definition_etag).
 absl::Status CheckCondition(absl::string_view etag, const Definition* definition, absl::string_view twin);

@@ -247,6 +247,7 @@ void TwinState::Impl::CollectEpoch(const Epoch& epoch, bool everything, const Pu
       row->set_sensor_number(epoch.bindings[i].sensor->number);
       row->set_revision(epoch.bindings[i].revision);
       row->set_frame(epoch.bindings[i].frame);
+      row->set_forbidden(epoch.bindings[i].forbidden);
     }
     if (out->rows_size() > 0) put(TableKey(epoch.number, table, bridge), record.SerializeAsString());
   }

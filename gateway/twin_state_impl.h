@@ -126,6 +126,7 @@ struct TwinState::Impl {
     Sensor* sensor = nullptr;  // null: not declared
     uint64_t revision = 0;
     uint32_t frame = 0;
+    bool forbidden = false;  // so far: its twin is none of the epoch's
 
     bool IsDeclaredBefore(uint64_t at_revision, uint32_t at_frame) const {
       return sensor != nullptr && (revision < at_revision || (revision == at_revision && frame < at_frame));
@@ -232,6 +233,7 @@ struct TwinState::Impl {
     uint32_t frame = 0;  // index
     uint64_t seq = 0;
     IntervalSet not_applied;  // frames, index + 1, that Resolve could not tell by themselves
+    absl::flat_hash_set<uint32_t> forbidden_bindings;
     std::vector<Twin*> touched;
     std::vector<mvmd::twin::v1alpha1::Gap> bridge_gaps;  // of the whole bridge, merged
   };

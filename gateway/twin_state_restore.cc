@@ -277,9 +277,9 @@ absl::Status TwinState::Impl::RebuildBindings(const pb::BindingTable& table) {
       return Damaged(absl::StrCat("binding ", row.binding(), " is of an unknown sensor"));
     }
     if (epoch->bindings.size() < row.binding()) epoch->bindings.resize(row.binding());
-    epoch->bindings[row.binding() - 1] = {sensor, row.revision(), row.frame()};
+    epoch->bindings[row.binding() - 1] = {sensor, row.revision(), row.frame(), row.forbidden()};
     ++epoch->declared_count;
-    epoch->twins.insert(sensor->twin);
+    if (!row.forbidden()) epoch->twins.insert(sensor->twin);
   }
   return absl::OkStatus();
 }

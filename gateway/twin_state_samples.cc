@@ -98,6 +98,7 @@ void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::share
   context->bridge = found->second.bridge;
   context->epoch = found->second.epoch;
   context->backfill = group->lane == pb::LANE_BACKFILL;
+  context->forbidden_bindings.insert(received.forbidden_bindings().begin(), received.forbidden_bindings().end());
   if (context->applied != nullptr) context->applied->group = group;
 
   ApplyResult* result = context->result;
@@ -219,7 +220,10 @@ void TwinState::Impl::ApplyBindings(const pb::Bindings& bindings, Context* conte
   if (absl::Status status = CheckBindings(bindings, *epoch); !status.ok()) {
     return Reject(std::move(status), bindings.bindings_size() > 0 ? bindings.bindings(0).twin() : "", context);
   }
+  const pb::Binding* forbidden = nullptr;
   for (const pb::Binding& declared : bindings.bindings()) {
+    const bool is_forbidden = context->forbidden_bindings.contains(declared.id());
+    if (is_forbidden && forbidden == nullptr) forbidden = &declared;
     if (epoch->bindings.size() < declared.id()) epoch->bindings.resize(declared.id());
     Binding& binding = epoch->bindings[declared.id() - 1];
     if (binding.sensor != nullptr) continue;
@@ -227,10 +231,13 @@ void TwinState::Impl::ApplyBindings(const pb::Bindings& bindings, Context* conte
     binding.sensor = InternSensor(twin, declared.sensor());
     binding.revision = context->revision;
     binding.frame = context->frame;
+    binding.forbidden = is_forbidden;
     ++epoch->declared_count;
-    epoch->twins.insert(twin);
+    if (!is_forbidden) epoch->twins.insert(twin);
     epoch->dirty_tables.insert((declared.id() - 1) / kBindingTableRows);
   }
+  if (forbidden != nullptr)
+    Reject(TwinNotAllowed(forbidden->twin(), context->bridge->name), forbidden->twin(), context);
 }
 
 TwinState::Impl::Twin* TwinState::Impl::JoinEpoch(const std::string& id, Context* context) {
@@ -255,9 +262,10 @@ TwinState::Impl::Twin* TwinState::Impl::JoinEpoch(const std::string& id, Context
 // Samples
 
 void TwinState::Impl::ApplyBlock(const DecodedBlock& block, Context* context) {
-  const std::vector<Binding>& bindings = context->epoch->bindings;
+  std::vector<Binding>& bindings = context->epoch->bindings;
   uint64_t unbound = 0;
   uint32_t first_unbound = 0;
+  const Sensor* forbidden = nullptr;
   for (const DecodedBlock::Run& run : block.runs) {
     // Binding 0 wraps and is out of range like any other that was never declared.
     const size_t index = run.binding - size_t{1};
@@ -267,8 +275,20 @@ void TwinState::Impl::ApplyBlock(const DecodedBlock& block, Context* context) {
       unbound += run.count;
       continue;
     }
+    if (!context->forbidden_bindings.empty() && context->forbidden_bindings.contains(run.binding)) {
+      if (forbidden == nullptr) forbidden = sensor;
+      continue;
+    }
+    if (bindings[index].forbidden) {
+      // The policy allows it now.
+      bindings[index].forbidden = false;
+      context->epoch->twins.insert(sensor->twin);
+      context->epoch->dirty_tables.insert(static_cast<uint32_t>(index) / kBindingTableRows);
+    }
     ApplyRun(block, run, sensor, context);
   }
+  if (forbidden != nullptr)
+    Reject(TwinNotAllowed(forbidden->twin->id, context->bridge->name), forbidden->twin->id, context);
   if (unbound > 0) {
     Reject(MakeError(absl::StatusCode::kInvalidArgument, "UNKNOWN_BINDING",
                      absl::StrCat("frame ", context->seq, ": expected bindings that were declared in this epoch, got ",
@@ -516,6 +536,7 @@ absl::Status TwinState::Impl::ResolveFrames(const pb::FramesReceived& received,
       for (const DecodedBlock::Run& run : frame.block->runs) {
         const size_t index = run.binding - size_t{1};
         if (index >= bindings.size() || !bindings[index].IsDeclaredBefore(revision, i)) continue;
+        if (IsForbiddenBinding(received, run.binding)) continue;
         const Sensor* sensor = bindings[index].sensor;
         if (sensor->twin->WasDeleted(revision, i)) continue;
         applied->samples.push_back({&sensor->ref, frame.block.get(), run, group->lane == pb::LANE_BACKFILL});

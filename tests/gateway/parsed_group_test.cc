@@ -109,6 +109,17 @@ TEST(ParsedGroupTest, KeepsGoodFramesBesideBadOnes) {
   EXPECT_TRUE(frames[5].status.ok());
 }
 
+TEST(ParsedGroupTest, BoundsTheSamplesOfAGroup) {
+  // Equal values at equal times: next to no bytes a sample.
+  std::vector<Sample> samples(kBlockSamplesMax, NumberAt(1, kTestTimeNs, 1));
+  std::vector<pb::Frame> frames;
+  for (uint64_t seq = 1; seq <= kGroupSamplesMax / kBlockSamplesMax; ++seq) frames.push_back(BlockFrame(seq, samples));
+  EXPECT_TRUE(Parse(GroupOf(frames)).ok());
+  frames.push_back(BlockFrame(frames.size() + 1, {NumberAt(1, kTestTimeNs, 1)}));
+  const auto parsed = Parse(GroupOf(frames));
+  EXPECT_EQ(ReasonOf(parsed.status()), "GROUP_TOO_LARGE") << parsed.status();
+}
+
 TEST(ParsedGroupTest, RefusesAGroupWithAFrameThatCannotBeNamed) {
   const auto parsed = Parse(GroupOf({BlockFrame(1, {NumberAt(1, 1, 1)}), GapFrame(0, "robot", "")}));
   EXPECT_EQ(parsed.status().code(), absl::StatusCode::kInvalidArgument);
