@@ -410,12 +410,15 @@ UplinkActions Uplink::OnStreamEnded(absl::Time now, const absl::Status& status) 
     wait = options_.backoff_min;
   } else if (IsLastingRefusal(status)) {
     wait = std::max(options_.backoff_max, kRefusedWait);
-    out.push_back(UplinkLog{.warning = true, .text = absl::StrCat("the gateway refuses: ", status.ToString())});
+    out.push_back(UplinkLog{
+        .warning = true,
+        .text = absl::StrCat("the gateway refuses: ", status.ToString(absl::StatusToStringMode::kWithNoExtraData))});
   } else {
     backoff_ = std::min(backoff_ * 2, options_.backoff_max);
   }
   next_connect_ = now + wait * std::uniform_real_distribution<double>(0.5, 1.0)(random_);
-  Enter(State::kBackoff, absl::StrCat("stream ended: ", status.ToString()), &out);
+  Enter(State::kBackoff, absl::StrCat("stream ended: ", status.ToString(absl::StatusToStringMode::kWithNoExtraData)),
+        &out);
   Advance(now, &out);
   return out;
 }
