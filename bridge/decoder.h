@@ -2,11 +2,14 @@
 #ifndef MVMD_BRIDGE_DECODER_H_
 #define MVMD_BRIDGE_DECODER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -27,15 +30,48 @@ struct Reading {
 // A larger message is refused, not cut.
 inline constexpr size_t kReadingsMax = 4096;
 
+// A reading that could not be taken.
+struct BadReading {
+  std::string name;     // empty: not known
+  std::string pointer;  // JSON Pointer of what is wrong; empty: the payload itself
+  std::string message;  // what was expected, what came
+};
+
+// Those of one message. A payload can have one every few bytes, so only the first are described.
+class BadReadings {
+ public:
+  static constexpr size_t kDescribedMax = 16;
+
+  // `describe` is called for the first ones only.
+  void Add(absl::FunctionRef<BadReading()> describe) {
+    if (count_++ < kDescribedMax) described_.push_back(describe());
+  }
+  void Clear() {
+    described_.clear();
+    count_ = 0;
+  }
+  bool empty() const { return count_ == 0; }
+  uint64_t count() const { return count_; }
+  const std::vector<BadReading>& described() const { return described_; }
+  // Those that are not described.
+  uint64_t more() const { return count_ - described_.size(); }
+
+ private:
+  std::vector<BadReading> described_;
+  uint64_t count_ = 0;
+};
+
 // Not thread-safe: it has buffers of its own that are used again.
 class Decoder {
  public:
   virtual ~Decoder() = default;
 
   // `readings` is overwritten, in the payload's order; its views hold until the next call and as long as `topic` and
-  // `payload`. No readings and OK: a message that says nothing (null, NaN, `Online`, empty). INVALID_ARGUMENT: what was
-  // expected and what came; `readings` is then empty.
-  virtual absl::Status Decode(absl::string_view topic, absl::string_view payload, std::vector<Reading>* readings) = 0;
+  // `payload`. `bad` is overwritten: those that could not be taken, which is no harm to the others. Neither and OK: a
+  // message that says nothing (null, NaN, `Online`, empty). INVALID_ARGUMENT: the message as a whole is not what was
+  // expected; what was and what came. Both are then empty.
+  virtual absl::Status Decode(absl::string_view topic, absl::string_view payload, std::vector<Reading>* readings,
+                              BadReadings* bad) = 0;
 };
 
 // INVALID_ARGUMENT names the key within the decoder: `json.readings[0].value: ...`. A route without a decoder has

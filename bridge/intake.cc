@@ -59,7 +59,10 @@ Intake::Intake(IntakeOptions options, std::unique_ptr<SensorRouter> router, cons
   redelivery_.Load(outbox_->TakeReceipts());
 }
 
-absl::Status Intake::Start() { return EnqueueChangedDocuments(); }
+absl::Status Intake::Start() {
+  if (!outbox_->loss().empty()) issues_->Add(kIssueRowsLost, outbox_->loss(), {});
+  return EnqueueChangedDocuments();
+}
 
 MqttSink::Subscriptions Intake::OnConnected(bool session_present) {
   redelivery_.OnConnected(session_present, &receipts_);
@@ -131,10 +134,20 @@ void Intake::OnMessage(const MqttMessage& message) {
                   *entry, nullptr);
   }
   const int64_t arrival_unix_ns = options_.clock->UnixNanos();
-  if (absl::Status status = entry->decoder->Decode(message.topic, message.payload, &readings_); !status.ok()) {
-    return Refuse(kIssueDecodeFailed, status.message(), *entry, nullptr);
-  }
+  absl::Status status = entry->decoder->Decode(message.topic, message.payload, &readings_, &bad_readings_);
+  if (!status.ok()) return Refuse(kIssueDecodeFailed, status.message(), *entry, nullptr);
+  if (!bad_readings_.empty()) RefuseReadings(entry);
   for (Reading& reading : readings_) TakeReading(entry, std::move(reading), arrival_unix_ns);
+}
+
+void Intake::RefuseReadings(TopicEntry* entry) {
+  if (bad_readings_.more() > 0) {
+    Refuse(kIssueBadReading, absl::StrCat(bad_readings_.more(), " more bad readings in one message"), *entry, nullptr);
+  }
+  for (const BadReading& bad : bad_readings_.described()) {
+    const SensorTarget* target = bad.name.empty() ? nullptr : router_->Resolve(entry, bad.name);
+    Refuse(kIssueBadReading, absl::StrCat(bad.pointer, bad.pointer.empty() ? "" : ": ", bad.message), *entry, target);
+  }
 }
 
 void Intake::TakeReading(TopicEntry* entry, Reading reading, int64_t arrival_unix_ns) {

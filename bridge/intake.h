@@ -48,7 +48,8 @@ struct IntakeOptions {
 //   redelivery? -> router: topic -> decoder -> readings -> router: sensor -> conditioner -> binding -> block builder
 //
 // and at the end of the group one transaction of the outbox: new bindings, the block, the receipts. A message that
-// cannot be taken in is an issue and nothing else: it is acknowledged, and its neighbours are unharmed.
+// cannot be taken in is an issue and nothing else: it is acknowledged, and its neighbours are unharmed. Likewise a
+// reading, beside the others of its message.
 class Intake final : public MqttSink {
  public:
   // Rows up to `last_seq` are durable; `bytes` of them are new. On the intake's thread.
@@ -88,6 +89,7 @@ class Intake final : public MqttSink {
   absl::Status EnqueueDocument(const LocalTwin& twin);
   absl::Status EnqueueChangedDocuments();
   absl::Status RunNewEpoch(const IntervalSet& applied, const IntervalSet& lost);
+  void RefuseReadings(TopicEntry* entry);
   void TakeReading(TopicEntry* entry, Reading reading, int64_t arrival_unix_ns);
   void Refuse(const char* reason, absl::string_view message, const TopicEntry& entry, const SensorTarget* target);
 
@@ -103,6 +105,7 @@ class Intake final : public MqttSink {
   BindingTable bindings_;
   BlockBuilder builder_;
   std::vector<Reading> readings_;
+  BadReadings bad_readings_;
   std::string receipts_;
   std::string subscriptions_;  // as text, of the configuration
   bool subscriptions_granted_ = false;

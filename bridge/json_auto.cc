@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "bridge/json_decoder.h"
+#include "bridge/scalar_decoder.h"
 
 namespace mvmd {
 namespace {
@@ -83,14 +84,28 @@ std::optional<int64_t> TimeOf(const dom::object& object, std::string_view* membe
 
 bool IsIdName(std::string_view name) { return name == "id" || name == "Id" || name == "ID"; }
 
+// Where the walk is: a chain from a value up to the root. Made into text only for a bad reading.
+struct Place {
+  const Place* parent = nullptr;
+  std::string_view key;
+  std::optional<size_t> index;
+
+  void AppendTo(std::string* pointer) const {
+    if (parent == nullptr) return;  // the root
+    parent->AppendTo(pointer);
+    AppendPointerToken(index.has_value() ? absl::string_view(absl::StrCat(*index)) : View(key), pointer);
+  }
+};
+
 class Walker {
  public:
-  Walker(absl::string_view topic, std::deque<std::string>* names, std::vector<Reading>* readings)
-      : topic_(topic), names_(names), readings_(readings) {}
+  Walker(absl::string_view topic, std::deque<std::string>* names, std::vector<Reading>* readings, BadReadings* bad)
+      : topic_(topic), names_(names), readings_(readings), bad_(bad) {}
 
   absl::Status DecodeRoot(const dom::element& root) {
-    if (root.is_object()) return DecodeRootObject(root.get_object().value_unsafe());
-    if (root.is_array()) return DecodeArray(root.get_array().value_unsafe(), "", {}, 0);
+    const Place place;
+    if (root.is_object()) return DecodeRootObject(root.get_object().value_unsafe(), place);
+    if (root.is_array()) return DecodeArray(root.get_array().value_unsafe(), "", {}, place, 0);
     Reading reading;
     if (ToSampleValue(root, &reading.value) != JsonValueKind::kValue) return absl::OkStatus();
     reading.name = ReadingNameOfTopic(topic_);
@@ -98,11 +113,11 @@ class Walker {
   }
 
  private:
-  absl::Status DecodeRootObject(const dom::object& root) {
+  absl::Status DecodeRootObject(const dom::object& root, const Place& place) {
     Scope scope;
     std::string_view time_member;
     scope.time = TimeOf(root, &time_member);
-    if (Member(root, "currentValue").has_value()) return DecodeProfileSensor(root, scope);
+    if (Member(root, "currentValue").has_value()) return DecodeProfileSensor(root, scope, place);
     if (const std::optional<dom::element> value = Member(root, "value"); value.has_value() && IsScalar(*value)) {
       return DecodeValueObject(root, *value, scope);
     }
@@ -114,40 +129,58 @@ class Walker {
             scope.time = ToUnixNanos(*received, TimeFormat::kAuto);
           }
         }
-        return DecodeObject(*payload, "", scope, 0);
+        const Place uplink_place{.parent = &place, .key = "uplink_message", .index = std::nullopt};
+        return DecodeObject(*payload, "", scope, Below(uplink_place, "decoded_payload"), 0);
       }
     }
     if (Member(root, "deviceInfo").has_value()) {
       const std::optional<dom::object> object = ObjectMember(root, "object");
-      if (object.has_value()) return DecodeObject(*object, "", scope, 0);
+      if (object.has_value()) return DecodeObject(*object, "", scope, Below(place, "object"), 0);
     }
     if (absl::StartsWith(TextMember(root, "method"), "Notify")) {
       const std::optional<dom::object> params = ObjectMember(root, "params");
-      if (params.has_value()) return DecodeObject(*params, "", scope, 0);
+      if (params.has_value()) return DecodeObject(*params, "", scope, Below(place, "params"), 0);
     }
     if (const std::optional<dom::object> values = ObjectMember(root, "values"); values.has_value()) {
-      return DecodeObject(*values, "", scope, 0);
+      return DecodeObject(*values, "", scope, Below(place, "values"), 0);
     }
     if (const std::optional<dom::element> sensors = Member(root, "sensors");
         sensors.has_value() && sensors->is_array()) {
-      return DecodeArray(sensors->get_array().value_unsafe(), "", scope, 0);
+      return DecodeArray(sensors->get_array().value_unsafe(), "", scope, Below(place, "sensors"), 0);
     }
     // `{"online": true, "timestamp": ...}`: availability.
     if (Member(root, "online").has_value() && root.size() <= 2) return absl::OkStatus();
-    return DecodeObject(root, "", scope, 0);
+    return DecodeObject(root, "", scope, place, 0);
+  }
+
+  static Place Below(const Place& parent, std::string_view key) {
+    return {.parent = &parent, .key = key, .index = std::nullopt};
   }
 
   static bool IsScalar(const dom::element& element) { return !element.is_object() && !element.is_array(); }
 
-  absl::Status DecodeProfileSensor(const dom::object& sensor, const Scope& scope) {
+  absl::Status DecodeProfileSensor(const dom::object& sensor, const Scope& scope, const Place& place) {
     Reading reading;
-    if (ToSampleValue(*Member(sensor, "currentValue"), &reading.value) != JsonValueKind::kValue)
-      return absl::OkStatus();
+    const dom::element value = *Member(sensor, "currentValue");
+    const JsonValueKind kind = ToSampleValue(value, &reading.value);
+    if (kind == JsonValueKind::kNone) return absl::OkStatus();
+    reading.name = TextMember(sensor, "id");
+    if (reading.name.empty()) {
+      // The topic names one sensor only.
+      if (place.parent != nullptr) return Refuse("", Below(place, "id"), "expected an id (text)");
+      reading.name = ReadingNameOfTopic(topic_);
+    }
+    if (kind == JsonValueKind::kNotScalar) {
+      return Refuse(reading.name, Below(place, "currentValue"), "expected a number, boolean or text, got ", &value);
+    }
     std::string_view time_member;
     const std::optional<int64_t> time = TimeOf(sensor, &time_member);
+    if (const auto timestamp = Member(sensor, "timestamp"); !time.has_value() && timestamp.has_value()) {
+      const bool says_nothing = timestamp->is_null() ||
+                                (timestamp->is_string() && IsNoValueText(View(timestamp->get_string().value_unsafe())));
+      if (!says_nothing) return Refuse(reading.name, Below(place, "timestamp"), "expected a time, got ", &*timestamp);
+    }
     reading.time_unix_ns = time.has_value() ? time : scope.time;
-    reading.name = TextMember(sensor, "id");
-    if (reading.name.empty()) reading.name = ReadingNameOfTopic(topic_);
     reading.unit = TextMember(sensor, "unit");
     return Emit(std::move(reading));
   }
@@ -164,8 +197,9 @@ class Walker {
     return Emit(std::move(reading));
   }
 
-  absl::Status DecodeObject(const dom::object& object, absl::string_view path, Scope scope, int depth) {
-    if (depth > kDepthMax) return absl::InvalidArgumentError(absl::StrCat("expected at most ", kDepthMax, " levels"));
+  absl::Status DecodeObject(const dom::object& object, absl::string_view path, Scope scope, const Place& place,
+                            int depth) {
+    if (depth > kDepthMax) return RefuseDepth(place);
     std::string_view time_member;
     if (const std::optional<int64_t> time = TimeOf(object, &time_member); time.has_value()) scope.time = time;
     if (const absl::string_view unit = TextMember(object, "TempUnit"); !unit.empty()) scope.temperature_unit = unit;
@@ -176,35 +210,37 @@ class Walker {
       // The name is made only for what may need it.
       absl::string_view name = View(member.key);
       if (!path.empty()) name = names_->emplace_back(absl::StrCat(path, ".", View(member.key)));
-      absl::Status status = DecodeMember(member.value, name, View(member.key), scope, depth);
+      absl::Status status = DecodeMember(member.value, name, View(member.key), scope, Below(place, member.key), depth);
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
   }
 
-  absl::Status DecodeArray(const dom::array& array, absl::string_view path, const Scope& scope, int depth) {
-    if (depth > kDepthMax) return absl::InvalidArgumentError(absl::StrCat("expected at most ", kDepthMax, " levels"));
+  absl::Status DecodeArray(const dom::array& array, absl::string_view path, const Scope& scope, const Place& place,
+                           int depth) {
+    if (depth > kDepthMax) return RefuseDepth(place);
     size_t index = 0;
     for (dom::element element : array) {
       const size_t at = index++;
       if (element.is_string() || element.is_null()) continue;
+      const Place element_place{.parent = &place, .key = "", .index = at};
       if (element.is_object() && Member(element.get_object().value_unsafe(), "currentValue").has_value()) {
-        absl::Status status = DecodeProfileSensor(element.get_object().value_unsafe(), scope);
+        absl::Status status = DecodeProfileSensor(element.get_object().value_unsafe(), scope, element_place);
         if (!status.ok()) return status;
         continue;
       }
       const absl::string_view name =
           names_->emplace_back(path.empty() ? absl::StrCat(at) : absl::StrCat(path, ".", at));
-      absl::Status status = DecodeMember(element, name, "", scope, depth);
+      absl::Status status = DecodeMember(element, name, "", scope, element_place, depth);
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
   }
 
   absl::Status DecodeMember(const dom::element& value, absl::string_view name, absl::string_view key,
-                            const Scope& scope, int depth) {
-    if (value.is_object()) return DecodeObject(value.get_object().value_unsafe(), name, scope, depth + 1);
-    if (value.is_array()) return DecodeArray(value.get_array().value_unsafe(), name, scope, depth + 1);
+                            const Scope& scope, const Place& place, int depth) {
+    if (value.is_object()) return DecodeObject(value.get_object().value_unsafe(), name, scope, place, depth + 1);
+    if (value.is_array()) return DecodeArray(value.get_array().value_unsafe(), name, scope, place, depth + 1);
     Reading reading;
     if (ToSampleValue(value, &reading.value) != JsonValueKind::kValue) return absl::OkStatus();
     reading.name = name;
@@ -221,6 +257,23 @@ class Walker {
     return "";
   }
 
+  // The message is `expected` and, with `got`, what came.
+  absl::Status Refuse(absl::string_view name, const Place& place, absl::string_view expected,
+                      const dom::element* got = nullptr) {
+    bad_->Add([&] {
+      BadReading bad{.name = std::string(name), .pointer = "", .message = std::string(expected)};
+      place.AppendTo(&bad.pointer);
+      if (got != nullptr) bad.message += DescribeJson(*got);
+      return bad;
+    });
+    return absl::OkStatus();
+  }
+
+  absl::Status RefuseDepth(const Place& place) {
+    static const std::string* const expected = new std::string(absl::StrCat("expected at most ", kDepthMax, " levels"));
+    return Refuse("", place, *expected);
+  }
+
   absl::Status Emit(Reading reading) {
     if (readings_->size() >= kReadingsMax) {
       return absl::InvalidArgumentError(absl::StrCat("expected at most ", kReadingsMax, " readings in a message"));
@@ -232,13 +285,14 @@ class Walker {
   const absl::string_view topic_;
   std::deque<std::string>* const names_;
   std::vector<Reading>* const readings_;
+  BadReadings* const bad_;
 };
 
 }  // namespace
 
 absl::Status DecodeJsonAuto(const dom::element& root, absl::string_view topic, std::deque<std::string>* names,
-                            std::vector<Reading>* readings) {
-  return Walker(topic, names, readings).DecodeRoot(root);
+                            std::vector<Reading>* readings, BadReadings* bad) {
+  return Walker(topic, names, readings, bad).DecodeRoot(root);
 }
 
 }  // namespace mvmd

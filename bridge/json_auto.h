@@ -31,9 +31,12 @@ namespace mvmd {
 //  5. `id` in any spelling is no reading; nor is `online` when it is all that the object says.
 //  6. Units: Tasmota's `TempUnit` and `PressureUnit` beside the values, `tC` / `tF`, and the ending `_C` / `_F`.
 //
-// `names` keeps made-up names alive; it is appended to. Errors as of Decoder::Decode.
+// Bad readings: a sensor of the profile whose value is no scalar or whose `timestamp` is no time, or one of several
+// without an `id`; and what is nested too deeply.
+//
+// `names` keeps made-up names alive; it, `readings` and `bad` are appended to. Errors as of Decoder::Decode.
 absl::Status DecodeJsonAuto(const simdjson::dom::element& root, absl::string_view topic, std::deque<std::string>* names,
-                            std::vector<Reading>* readings);
+                            std::vector<Reading>* readings, BadReadings* bad);
 
 }  // namespace mvmd
 

@@ -23,6 +23,7 @@ namespace pb = mvmd::twin::v1alpha1;
 namespace dom = simdjson::dom;
 
 constexpr size_t kReadingSpecsMax = 1024;
+constexpr size_t kPointerTokenBytesMax = 100;
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -46,6 +47,25 @@ absl::string_view TypeName(const dom::element& element) {
 std::string Shortened(absl::string_view text) { return absl::CHexEscape(text.substr(0, 40)); }
 
 }  // namespace
+
+std::string DescribeJson(const dom::element& element) {
+  if (!element.is_string()) return std::string(TypeName(element));
+  return absl::StrCat("`", Shortened(View(element.get_string().value_unsafe())), "`");
+}
+
+void AppendPointerToken(absl::string_view key, std::string* pointer) {
+  pointer->push_back('/');
+  for (char c : key.substr(0, kPointerTokenBytesMax)) {
+    if (c == '~') {
+      pointer->append("~0");
+    } else if (c == '/') {
+      pointer->append("~1");
+    } else {
+      pointer->push_back(c);
+    }
+  }
+  if (key.size() > kPointerTokenBytesMax) pointer->append("...");
+}
 
 absl::StatusOr<CompiledPointer> CompiledPointer::Parse(absl::string_view text) {
   CompiledPointer pointer;
@@ -226,8 +246,26 @@ absl::Status JsonDecoder::Parse(absl::string_view payload, dom::element* root) {
       absl::StrCat("expected JSON, got `", Shortened(payload), "`: ", simdjson::error_message(error)));
 }
 
-absl::Status JsonDecoder::Decode(absl::string_view topic, absl::string_view payload, std::vector<Reading>* readings) {
+struct JsonDecoder::Element {
+  const dom::element& value;
+  absl::string_view key;
+  std::optional<size_t> index;
+
+  // JSON Pointer of what is at `pointer` below it.
+  std::string PointerTo(const ReadingSpec& spec, const CompiledPointer& pointer) const {
+    std::string text;
+    if (spec.each.has_value()) {
+      text = spec.each->text();
+      AppendPointerToken(index.has_value() ? absl::string_view(absl::StrCat(*index)) : key, &text);
+    }
+    return text + pointer.text();
+  }
+};
+
+absl::Status JsonDecoder::Decode(absl::string_view topic, absl::string_view payload, std::vector<Reading>* readings,
+                                 BadReadings* bad) {
   readings->clear();
+  bad->Clear();
   names_.clear();
   // What also stands for nothing: an empty payload (a cleared retained message), `Online` of a last will.
   if (IsNoValueText(payload)) return absl::OkStatus();
@@ -240,139 +278,156 @@ absl::Status JsonDecoder::Decode(absl::string_view topic, absl::string_view payl
   }
   dom::element root;
   if (absl::Status status = Parse(payload, &root); !status.ok()) return status;
-  if (specs_.empty()) {
-    absl::Status status = DecodeJsonAuto(root, topic, &names_, readings);
-    if (status.ok() && time_.has_value()) {
-      absl::StatusOr<std::optional<int64_t>> time = ReadTime(*time_, root);
-      if (!time.ok()) status = time.status();
-      for (Reading& reading : *readings) {
-        if (time.ok() && time->has_value()) reading.time_unix_ns = *time;
-      }
-    }
-    if (!status.ok()) readings->clear();
-    return status;
-  }
 
-  std::optional<int64_t> message_time;
-  if (time_.has_value()) {
-    absl::StatusOr<std::optional<int64_t>> time = ReadTime(*time_, root);
-    if (!time.ok()) return time.status();
-    message_time = *time;
+  Message message{.topic = topic, .time_unix_ns = std::nullopt, .time_status = {}, .readings = readings, .bad = bad};
+  if (dom::element time; time_.has_value() && !ReadTime(*time_, root, &message.time_unix_ns, &time)) {
+    message.time_status =
+        absl::InvalidArgumentError(absl::StrCat("expected a time at ", time_->text(), ", got ", DescribeJson(time)));
   }
-  bool found = false;
-  for (const ReadingSpec& spec : specs_) {
-    absl::Status status = spec.each.has_value() ? DecodeEach(spec, root, message_time, topic, &found, readings)
-                                                : DecodeOne(spec, root, "", message_time, topic, &found, readings);
-    if (!status.ok()) {
-      readings->clear();
-      return status;
+  absl::Status status;
+  if (specs_.empty()) {
+    status = DecodeUnconfigured(root, &message);
+  } else {
+    for (const ReadingSpec& spec : specs_) {
+      status = spec.each.has_value() ? DecodeEach(spec, root, &message)
+                                     : DecodeOne(spec, {.value = root, .key = "", .index = std::nullopt}, &message);
+      if (!status.ok()) break;
+    }
+    if (status.ok() && !message.found) {
+      status = absl::InvalidArgumentError(
+          absl::StrCat("expected a value at ", specs_.front().each.has_value() ? specs_.front().each->text() : "",
+                       specs_.front().value.text(), specs_.size() > 1 ? " or another configured place" : "", ", got `",
+                       Shortened(payload), "`"));
     }
   }
-  if (!found) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("expected a value at ", specs_.front().each.has_value() ? specs_.front().each->text() : "",
-                     specs_.front().value.text(), specs_.size() > 1 ? " or another configured place" : "", ", got `",
-                     Shortened(payload), "`"));
+  const bool nothing_but_untimed = message.untimed > 0 && readings->empty() && bad->count() == message.untimed;
+  if (status.ok() && nothing_but_untimed) status = message.time_status;
+  if (!status.ok()) {
+    readings->clear();
+    bad->Clear();
+  }
+  return status;
+}
+
+absl::Status JsonDecoder::DecodeUnconfigured(const dom::element& root, Message* message) {
+  absl::Status status = DecodeJsonAuto(root, message->topic, &names_, message->readings, message->bad);
+  if (!status.ok() || !time_.has_value()) return status;
+  // The configured time is that of every reading.
+  if (!message->time_status.ok()) return message->time_status;
+  for (Reading& reading : *message->readings) {
+    if (message->time_unix_ns.has_value()) reading.time_unix_ns = message->time_unix_ns;
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<int64_t>> JsonDecoder::ReadTime(const CompiledPointer& pointer,
-                                                             const dom::element& element) const {
-  dom::element time;
-  if (!pointer.Find(element, &time) || time.is_null()) return std::optional<int64_t>();
-  const std::optional<int64_t> unix_ns = ToUnixNanos(time, time_format_);
-  if (!unix_ns.has_value()) {
-    std::string got = std::string(TypeName(time));
-    if (time.is_string()) got = absl::StrCat("`", Shortened(View(time.get_string().value_unsafe())), "`");
-    return absl::InvalidArgumentError(absl::StrCat("expected a time at ", pointer.text(), ", got ", got));
-  }
-  return unix_ns;
+bool JsonDecoder::ReadTime(const CompiledPointer& pointer, const dom::element& from, std::optional<int64_t>* unix_ns,
+                           dom::element* found) const {
+  if (!pointer.Find(from, found) || found->is_null()) return true;
+  const std::optional<int64_t> time = ToUnixNanos(*found, time_format_);
+  if (!time.has_value()) return false;
+  *unix_ns = time;
+  return true;
 }
 
-absl::Status JsonDecoder::DecodeEach(const ReadingSpec& spec, const dom::element& root,
-                                     std::optional<int64_t> message_time, absl::string_view topic, bool* found,
-                                     std::vector<Reading>* readings) {
+absl::Status JsonDecoder::DecodeEach(const ReadingSpec& spec, const dom::element& root, Message* message) {
   dom::element base;
   if (!spec.each->Find(root, &base)) return absl::OkStatus();
+  message->found = true;
   if (base.is_array()) {
     size_t index = 0;
-    *found = true;
     // Named: a range-for does not keep the result alive, which value_unsafe() refers into.
     const dom::array elements = base.get_array().value_unsafe();
     for (dom::element element : elements) {
-      absl::string_view name;
-      if (spec.name_text.empty() && !spec.name_pointer.has_value()) name = names_.emplace_back(absl::StrCat(index));
-      absl::Status status = DecodeOne(spec, element, name, message_time, topic, found, readings);
+      absl::string_view key;
+      if (spec.name_text.empty() && !spec.name_pointer.has_value()) key = names_.emplace_back(absl::StrCat(index));
+      absl::Status status = DecodeOne(spec, {.value = element, .key = key, .index = index}, message);
       if (!status.ok()) return status;
       ++index;
     }
     return absl::OkStatus();
   }
   if (base.is_object()) {
-    *found = true;
     const dom::object members = base.get_object().value_unsafe();
     for (dom::key_value_pair member : members) {
-      absl::Status status = DecodeOne(spec, member.value, View(member.key), message_time, topic, found, readings);
+      absl::Status status =
+          DecodeOne(spec, {.value = member.value, .key = View(member.key), .index = std::nullopt}, message);
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("expected an array or object at ", spec.each->text(), ", got ", TypeName(base)));
+  message->bad->Add([&] {
+    return BadReading{.name = "",
+                      .pointer = spec.each->text(),
+                      .message = absl::StrCat("expected an array or object, got ", DescribeJson(base))};
+  });
+  return absl::OkStatus();
 }
 
-absl::Status JsonDecoder::DecodeOne(const ReadingSpec& spec, const dom::element& element, absl::string_view member_name,
-                                    std::optional<int64_t> message_time, absl::string_view topic, bool* found,
-                                    std::vector<Reading>* readings) {
+bool JsonDecoder::NameOf(const ReadingSpec& spec, const Element& element, absl::string_view topic,
+                         absl::string_view* name) {
+  if (spec.name_pointer.has_value()) {
+    dom::element at;
+    if (!spec.name_pointer->Find(element.value, &at) || !at.is_string()) return false;
+    *name = View(at.get_string().value_unsafe());
+  } else if (!spec.name_text.empty()) {
+    *name = spec.name_text;
+  } else if (!element.key.empty()) {
+    *name = element.key;
+  } else if (!spec.value.last_token().empty()) {
+    *name = spec.value.last_token();
+  } else {
+    *name = ReadingNameOfTopic(topic);
+  }
+  return true;
+}
+
+absl::Status JsonDecoder::DecodeOne(const ReadingSpec& spec, const Element& element, Message* message) {
   dom::element at;
-  if (!spec.value.Find(element, &at)) return absl::OkStatus();
-  *found = true;
+  if (!spec.value.Find(element.value, &at)) return absl::OkStatus();
+  message->found = true;
   Reading reading;
-  switch (ToSampleValue(at, &reading.value)) {
-    case JsonValueKind::kNone:
-      return absl::OkStatus();
-    case JsonValueKind::kNotScalar:
-      return absl::InvalidArgumentError(
-          absl::StrCat("expected a number, boolean or text at ", spec.value.text(), ", got ", TypeName(at)));
-    case JsonValueKind::kValue:
-      break;
+  const JsonValueKind kind = ToSampleValue(at, &reading.value);
+  if (kind == JsonValueKind::kNone) return absl::OkStatus();
+  const auto refuse = [&](const CompiledPointer& pointer, absl::FunctionRef<std::string()> why) {
+    message->bad->Add([&] {
+      return BadReading{
+          .name = std::string(reading.name), .pointer = element.PointerTo(spec, pointer), .message = why()};
+    });
+    return absl::OkStatus();
+  };
+  if (!NameOf(spec, element, message->topic, &reading.name)) {
+    return refuse(*spec.name_pointer, [] { return std::string("expected a name (text)"); });
   }
-  if (readings->size() >= kReadingsMax) {
-    return absl::InvalidArgumentError(absl::StrCat("expected at most ", kReadingsMax, " readings in a message"));
+  if (kind == JsonValueKind::kNotScalar) {
+    return refuse(spec.value,
+                  [&] { return absl::StrCat("expected a number, boolean or text, got ", DescribeJson(at)); });
   }
-  reading.time_unix_ns = message_time;
-  if (spec.time.has_value()) {
-    absl::StatusOr<std::optional<int64_t>> time = ReadTime(*spec.time, element);
-    if (!time.ok()) return time.status();
-    if (time->has_value()) reading.time_unix_ns = *time;
+  if (spec.time.has_value() && !ReadTime(*spec.time, element.value, &reading.time_unix_ns, &at)) {
+    return refuse(*spec.time, [&] { return absl::StrCat("expected a time, got ", DescribeJson(at)); });
   }
-  if (spec.unit.has_value() && spec.unit->Find(element, &at) && at.is_string()) {
+  if (!reading.time_unix_ns.has_value()) {
+    if (!message->time_status.ok()) {
+      ++message->untimed;
+      return refuse(spec.value, [&] { return std::string(message->time_status.message()); });
+    }
+    reading.time_unix_ns = message->time_unix_ns;
+  }
+  if (spec.unit.has_value() && spec.unit->Find(element.value, &at) && at.is_string()) {
     reading.unit = View(at.get_string().value_unsafe());
   }
-  if (spec.quality.has_value() && spec.quality->Find(element, &at) && !at.is_null()) {
+  if (spec.quality.has_value() && spec.quality->Find(element.value, &at) && !at.is_null()) {
     const std::optional<Quality> quality = ToQuality(at);
     if (!quality.has_value()) {
-      return absl::InvalidArgumentError(absl::StrCat("expected good, uncertain, bad, a boolean or a status code at ",
-                                                     spec.quality->text(), ", got ", TypeName(at)));
+      return refuse(*spec.quality, [&] {
+        return absl::StrCat("expected good, uncertain, bad, a boolean or a status code, got ", DescribeJson(at));
+      });
     }
     reading.quality = *quality;
   }
-  if (spec.name_pointer.has_value()) {
-    if (!spec.name_pointer->Find(element, &at) || !at.is_string()) {
-      return absl::InvalidArgumentError(absl::StrCat("expected a name (text) at ", spec.name_pointer->text()));
-    }
-    reading.name = View(at.get_string().value_unsafe());
-  } else if (!spec.name_text.empty()) {
-    reading.name = spec.name_text;
-  } else if (!member_name.empty()) {
-    reading.name = member_name;
-  } else if (!spec.value.last_token().empty()) {
-    reading.name = spec.value.last_token();
-  } else {
-    reading.name = ReadingNameOfTopic(topic);
+  if (message->readings->size() >= kReadingsMax) {
+    return absl::InvalidArgumentError(absl::StrCat("expected at most ", kReadingsMax, " readings in a message"));
   }
-  readings->push_back(std::move(reading));
+  message->readings->push_back(std::move(reading));
   return absl::OkStatus();
 }
 

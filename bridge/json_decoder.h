@@ -37,7 +37,9 @@ class CompiledPointer {
 };
 
 // With `readings`: each is taken from its pointer. A value that is null or NaN text is no reading; one that is missing
-// neither, unless all are missing: then the message is not what was configured and is refused.
+// neither, unless all are missing: then the message is not what was configured and is refused. One whose value, time,
+// quality or name is wrong is a bad reading, and the others are taken. A wrong time of the message is one of every
+// reading that has none of its own; when there are no others, the message is refused.
 //
 // Without: every number and boolean, see json_auto.h.
 //
@@ -48,7 +50,8 @@ class JsonDecoder final : public Decoder {
   static absl::StatusOr<std::unique_ptr<Decoder>> Make(const mvmd::twin::v1alpha1::JsonDecoder& config);
   ~JsonDecoder() override;
 
-  absl::Status Decode(absl::string_view topic, absl::string_view payload, std::vector<Reading>* readings) override;
+  absl::Status Decode(absl::string_view topic, absl::string_view payload, std::vector<Reading>* readings,
+                      BadReadings* bad) override;
 
  private:
   struct ReadingSpec {
@@ -63,14 +66,27 @@ class JsonDecoder final : public Decoder {
 
   JsonDecoder();
   absl::Status Parse(absl::string_view payload, simdjson::dom::element* root);
-  absl::Status DecodeEach(const ReadingSpec& spec, const simdjson::dom::element& root,
-                          std::optional<int64_t> message_time, absl::string_view topic, bool* found,
-                          std::vector<Reading>* readings);
-  absl::Status DecodeOne(const ReadingSpec& spec, const simdjson::dom::element& element, absl::string_view member_name,
-                         std::optional<int64_t> message_time, absl::string_view topic, bool* found,
-                         std::vector<Reading>* readings);
-  absl::StatusOr<std::optional<int64_t>> ReadTime(const CompiledPointer& pointer,
-                                                  const simdjson::dom::element& element) const;
+  // What is known of the message that is being decoded, and what came out of it.
+  struct Message {
+    absl::string_view topic;
+    std::optional<int64_t> time_unix_ns;
+    absl::Status time_status;  // not OK: its time is wrong
+    uint64_t untimed = 0;      // bad readings for that reason
+    bool found = false;        // something is where a reading was configured
+    std::vector<Reading>* readings;
+    BadReadings* bad;
+  };
+  // The payload, or an element of `each`, with its key or index there.
+  struct Element;
+  absl::Status DecodeUnconfigured(const simdjson::dom::element& root, Message* message);
+  // Errors of these are of the message as a whole.
+  absl::Status DecodeEach(const ReadingSpec& spec, const simdjson::dom::element& root, Message* message);
+  absl::Status DecodeOne(const ReadingSpec& spec, const Element& element, Message* message);
+  // False when it is not there and must be.
+  static bool NameOf(const ReadingSpec& spec, const Element& element, absl::string_view topic, absl::string_view* name);
+  // False: something is at `pointer` (`found`) that is no time. No time and true: nothing is, or null.
+  bool ReadTime(const CompiledPointer& pointer, const simdjson::dom::element& from, std::optional<int64_t>* unix_ns,
+                simdjson::dom::element* found) const;
 
   std::vector<ReadingSpec> specs_;
   std::optional<CompiledPointer> time_;
@@ -79,6 +95,11 @@ class JsonDecoder final : public Decoder {
   std::string padded_;
   std::deque<std::string> names_;  // made up for this message; views of them stay valid
 };
+
+// `an object`, `text`, ...; a text as it stands, shortened. For messages.
+std::string DescribeJson(const simdjson::dom::element& element);
+// Appends `/` and the reference token of a key; a very long one is cut. For messages.
+void AppendPointerToken(absl::string_view key, std::string* pointer);
 
 // What a JSON value is as a reading's value: number, boolean, text. `none`: null, NaN text and other words for nothing.
 enum class JsonValueKind { kValue, kNone, kNotScalar };

@@ -1,57 +1,28 @@
-// The file (PRAGMA user_version = 1):
-//
-//   meta       key TEXT PRIMARY KEY, value BLOB     `epoch` (decimal), `outbox_id` (16 bytes), and settings
-//   rows       seq INTEGER PRIMARY KEY, kind INTEGER, crc INTEGER, frame BLOB
-//              crc = CRC-32C of seq (8 bytes, little-endian), kind (1 byte) and frame
-//   bindings   id INTEGER PRIMARY KEY, twin TEXT, sensor TEXT          of this epoch
-//   documents  twin TEXT PRIMARY KEY, sha256 BLOB                      last one enqueued in this epoch
-//   receipts   id INTEGER PRIMARY KEY, data BLOB                       packet ids and digests, see redelivery.h
-//
-// Everything that must change together changes in one transaction with the rows.
+// Rows in and out of an outbox that is open; outbox_open.cc has the file.
 #include "bridge/outbox.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <optional>
 
 #include "absl/base/internal/endian.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "bridge/crc32c.h"
+#include "runtime/log.h"
 
 namespace mvmd {
 namespace {
 
 namespace pb = mvmd::twin::v1alpha1;
 
-constexpr int kSchemaVersion = 1;
 // Deleted along with a commit, so that no commit is held up by the past.
 constexpr uint64_t kDeleteRowsPerCommit = 256;
 constexpr uint64_t kDeleteRowsWhenIdle = 2048;
 constexpr int kBindingsPerFrame = 1000;
-constexpr uint64_t kPageBytes = 4096;
-// The WAL is checkpointed when it has half of its share of the disk, an eighth within these bounds.
-constexpr uint64_t kWalBytesMin = uint64_t{128} << 10;
-constexpr uint64_t kWalBytesMax = uint64_t{8} << 20;
-// A larger file is not checked page by page at start.
-constexpr int64_t kQuickCheckBytesMax = int64_t{64} << 20;
-
-constexpr char kSchema[] = R"sql(
-  CREATE TABLE meta(key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-  CREATE TABLE rows(seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, crc INTEGER NOT NULL, frame BLOB NOT NULL);
-  CREATE INDEX declarations ON rows(seq) WHERE kind IN (2, 3);
-  CREATE TABLE bindings(id INTEGER PRIMARY KEY, twin TEXT NOT NULL, sensor TEXT NOT NULL);
-  CREATE TABLE documents(twin TEXT PRIMARY KEY, sha256 BLOB NOT NULL) WITHOUT ROWID;
-  CREATE TABLE receipts(id INTEGER PRIMARY KEY, data BLOB NOT NULL);
-)sql";
+constexpr absl::Duration kMarkLogInterval = absl::Seconds(60);
 
 uint32_t RowCrc(uint64_t seq, int kind, absl::string_view frame) {
   char head[9];
@@ -61,27 +32,6 @@ uint32_t RowCrc(uint64_t seq, int kind, absl::string_view frame) {
 }
 
 bool IsDeclaration(RowKind kind) { return kind == RowKind::kBindings || kind == RowKind::kDocumentChunk; }
-
-std::string RandomBytes(size_t count) {
-  std::string bytes(count, '\0');
-  size_t done = 0;
-  while (done < count) {
-    const ssize_t got = getrandom(bytes.data() + done, count - done, 0);
-    if (got > 0) done += static_cast<size_t>(got);
-  }
-  return bytes;
-}
-
-pb::Gap LostGap(const IntervalSet& lost) {
-  pb::Gap gap;
-  gap.set_reason(pb::Gap::REASON_OUTBOX_LOST);
-  if (!lost.empty()) {
-    const std::vector<IntervalSet::Closed> intervals = lost.ToVector();
-    gap.set_first_seq(intervals.front().first);
-    gap.set_last_seq(intervals.back().last);
-  }
-  return gap;
-}
 
 }  // namespace
 
@@ -93,189 +43,39 @@ void OutboxBatch::Clear() {
   settings.clear();
 }
 
-Outbox::Outbox(OutboxOptions options) : options_(std::move(options)) {}
+Outbox::Outbox(OutboxOptions options) : options_(std::move(options)), mark_(absl::StrCat(options_.path, ".durable")) {}
 
 Outbox::~Outbox() {
   reader_.reset();
   writer_.reset();
+  // An Open that failed half-way must not take back what the mark says.
+  if (opened_) {
+    WriteMark();
+    SyncMark();
+  }
   if (lock_fd_ >= 0) close(lock_fd_);
 }
 
-absl::StatusOr<std::unique_ptr<Outbox>> Outbox::Open(OutboxOptions options) {
-  std::unique_ptr<Outbox> outbox(new Outbox(std::move(options)));
-  if (absl::Status status = outbox->Lock(); !status.ok()) return status;
-  absl::Status status = outbox->OpenDatabase();
-  if (status.ok()) status = outbox->Load();
-  if (absl::IsDataLoss(status)) {
-    // The disk may be fine and the file not: keep it for whoever wants to look, and go on.
-    if (absl::Status set_aside = outbox->SetAside(); !set_aside.ok()) return set_aside;
-    status = outbox->OpenDatabase();
-    if (status.ok()) status = outbox->Load();
-    if (status.ok()) {
-      OutboxBatch batch;
-      pb::Frame frame;
-      frame.set_seq(outbox->next_seq());
-      *frame.mutable_gap() = LostGap({});
-      batch.rows.push_back({RowKind::kGap, frame.SerializeAsString()});
-      status = outbox->Commit(batch);
-    }
+void Outbox::WriteMark() {
+  DurableMark::Record record{.epoch = epoch(),
+                             .outbox_id = outbox_id(),
+                             .previous_id = previous_id_,
+                             .last_seq = last_seq(),
+                             .last_binding = last_binding_};
+  if (record == mark_.record()) return;
+  if (absl::Status status = mark_.Write(record); !status.ok()) {
+    LogEvery(kMarkLogInterval, "outbox:mark", LogLevel::kWarning,
+             "outbox: the mark of what is durable cannot be written; a later damage may not be noticed",
+             {{"status", status}});
   }
-  if (!status.ok()) return status;
-  return outbox;
 }
 
-absl::Status Outbox::Lock() {
-  const std::string path = absl::StrCat(options_.path, ".lock");
-  lock_fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock_fd_ < 0) {
-    return absl::UnavailableError(absl::StrCat("outbox: expected to create ", path, ", got: ", strerror(errno),
-                                               "; the directory must exist and be writable"));
+void Outbox::SyncMark() {
+  if (absl::Status status = mark_.Sync(); !status.ok()) {
+    LogEvery(kMarkLogInterval, "outbox:mark", LogLevel::kWarning,
+             "outbox: the mark of what is durable cannot be written; a later damage may not be noticed",
+             {{"status", status}});
   }
-  if (flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
-    return absl::AlreadyExistsError(absl::StrCat(
-        "outbox: ", options_.path, " is in use by another mvmd-bridge; each bridge needs a file of its own"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Outbox::SetAside() {
-  reader_.reset();
-  writer_.reset();
-  damaged_path_ = absl::StrCat(options_.path, ".damaged-", options_.clock->UnixNanos() / 1000);
-  for (const char* suffix : {"", "-wal", "-shm"}) {
-    const std::string from = absl::StrCat(options_.path, suffix);
-    if (rename(from.c_str(), absl::StrCat(damaged_path_, suffix).c_str()) != 0 && errno != ENOENT) {
-      return absl::DataLossError(absl::StrCat("outbox: cannot set aside the damaged ", from, ": ", strerror(errno)));
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Outbox::OpenDatabase() {
-  // Made before SQLite does, for the mode.
-  const int fd = open(options_.path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) {
-    return absl::UnavailableError(absl::StrCat("outbox: cannot open ", options_.path, ": ", strerror(errno)));
-  }
-  struct stat info {};
-  fstat(fd, &info);
-  close(fd);
-  writer_ = std::make_unique<SqliteDatabase>();
-  absl::Status status = writer_->Open(options_.path, SqliteDatabase::Mode::kReadWrite);
-  if (status.ok()) {
-    status = writer_->Exec(
-        "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-        "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096");
-  }
-  struct statvfs disk {};
-  if (status.ok() && statvfs(options_.path.c_str(), &disk) == 0) {
-    wal_bytes_max_ = std::clamp(uint64_t{disk.f_blocks} * disk.f_frsize / 8, kWalBytesMin, kWalBytesMax);
-    status = writer_->Exec(absl::StrCat("PRAGMA wal_autocheckpoint = ", wal_bytes_max_ / 2 / kPageBytes,
-                                        "; PRAGMA journal_size_limit = ", 2 * wal_bytes_max_)
-                               .c_str());
-  }
-  if (!status.ok()) return status;
-
-  int64_t version = 0;
-  {
-    SqliteStatement statement(writer_.get(), "PRAGMA user_version");
-    if (statement.Step()) version = statement.ColumnInt(0);
-    if (!statement.status().ok()) return statement.status();
-  }
-  if (version > kSchemaVersion) {
-    return absl::FailedPreconditionError(absl::StrCat("outbox: ", options_.path, " has schema version ", version,
-                                                      ", this program knows up to ", kSchemaVersion,
-                                                      "; use the newer mvmd-bridge that made it"));
-  }
-  if (version == 0) {
-    const std::string epoch = absl::StrCat(options_.clock->UnixNanos() / 1000);
-    const std::string id = RandomBytes(16);
-    status = writer_->Exec("BEGIN IMMEDIATE");
-    if (status.ok()) status = writer_->Exec(kSchema);
-    for (const auto& [key, value] :
-         {std::pair<absl::string_view, absl::string_view>{"epoch", epoch}, {"outbox_id", id}}) {
-      if (status.ok())
-        status = SqliteStatement(writer_.get(), "INSERT INTO meta VALUES (?, ?)").Text(key).Blob(value).Run();
-    }
-    if (status.ok()) status = writer_->Exec("PRAGMA user_version = 1");
-    if (status.ok()) status = writer_->Exec("COMMIT");
-    if (!status.ok()) {
-      writer_->Rollback();
-      return status;
-    }
-  } else if (info.st_size <= kQuickCheckBytesMax) {
-    SqliteStatement check(writer_.get(), "PRAGMA quick_check(1)");
-    if (check.Step() && check.ColumnBytes(0) != "ok") {
-      return absl::DataLossError(absl::StrCat("outbox: ", options_.path, ": ", check.ColumnBytes(0)));
-    }
-    if (!check.status().ok()) return check.status();
-  }
-
-  reader_ = std::make_unique<SqliteDatabase>();
-  status = reader_->Open(options_.path, SqliteDatabase::Mode::kReadOnly);
-  if (status.ok()) status = reader_->Exec("PRAGMA cache_size = -2048");
-  return status;
-}
-
-absl::Status Outbox::Load() {
-  absl::MutexLock lock(&mutex_);
-  {
-    SqliteStatement meta(writer_.get(), "SELECT key, value FROM meta");
-    while (meta.Step()) {
-      const absl::string_view key = meta.ColumnBytes(0);
-      const absl::string_view value = meta.ColumnBytes(1);
-      uint64_t epoch;
-      if (key == "epoch" && absl::SimpleAtoi(value, &epoch)) {
-        epoch_ = epoch;
-      } else if (key == "outbox_id") {
-        outbox_id_ = std::string(value);
-      } else {
-        settings_[std::string(key)] = std::string(value);
-      }
-    }
-    if (!meta.status().ok()) return meta.status();
-  }
-  if (epoch_ == 0 || outbox_id_.size() != 16) {
-    return absl::DataLossError(absl::StrCat("outbox: ", options_.path, " has no epoch or id"));
-  }
-  {
-    SqliteStatement rows(writer_.get(), "SELECT min(seq), max(seq), count(*), sum(length(frame)) FROM rows");
-    if (rows.Step()) {
-      first_seq_ = static_cast<uint64_t>(rows.ColumnInt(0));
-      last_seq_ = static_cast<uint64_t>(rows.ColumnInt(1));
-      kept_rows_ = static_cast<uint64_t>(rows.ColumnInt(2));
-      kept_bytes_ = static_cast<uint64_t>(rows.ColumnInt(3));
-    }
-    if (!rows.status().ok()) return rows.status();
-  }
-  {
-    SqliteStatement bindings(writer_.get(), "SELECT id, twin, sensor FROM bindings ORDER BY id");
-    while (bindings.Step()) {
-      pb::Binding binding;
-      binding.set_id(static_cast<uint32_t>(bindings.ColumnInt(0)));
-      const absl::string_view twin = bindings.ColumnBytes(1);
-      const absl::string_view sensor = bindings.ColumnBytes(2);
-      binding.set_twin(twin.data(), twin.size());
-      binding.set_sensor(sensor.data(), sensor.size());
-      loaded_bindings_.push_back(std::move(binding));
-    }
-    if (!bindings.status().ok()) return bindings.status();
-  }
-  {
-    SqliteStatement documents(writer_.get(), "SELECT twin, sha256 FROM documents");
-    while (documents.Step()) {
-      documents_[std::string(documents.ColumnBytes(0))] = std::string(documents.ColumnBytes(1));
-    }
-    if (!documents.status().ok()) return documents.status();
-  }
-  SqliteStatement receipts(writer_.get(), "SELECT id, data FROM receipts ORDER BY id");
-  while (receipts.Step()) {
-    loaded_receipts_.emplace_back(receipts.ColumnBytes(1));
-    const size_t messages = loaded_receipts_.back().size() / options_.receipt_bytes_per_message;
-    receipts_.emplace_back(receipts.ColumnInt(0), messages);
-    receipt_messages_ += messages;
-  }
-  return receipts.status();
 }
 
 absl::Status Outbox::Commit(const OutboxBatch& batch) {
@@ -300,7 +100,9 @@ absl::Status Outbox::Commit(const OutboxBatch& batch) {
   for (const auto& [twin, sha256] : batch.documents) documents_[twin] = sha256;
   for (const auto& [key, value] : batch.settings) settings_[key] = value;
   if (!batch.receipts.empty()) AddReceipt(MessagesOf(batch));
+  for (const pb::Binding& binding : batch.bindings) last_binding_ = std::max(last_binding_, binding.id());
   AddToTail(batch, first_seq);
+  WriteMark();
   AfterDelete(done, deleted_bytes, deleted_rows);
   CheckDisk();
   return absl::OkStatus();
@@ -645,7 +447,8 @@ absl::Status Outbox::StartNewEpoch(const IntervalSet& applied, const IntervalSet
   if (status.ok()) {
     status = writer_->Exec(
         "DROP TABLE rows; ALTER TABLE rows_new RENAME TO rows;"
-        "CREATE INDEX declarations ON rows(seq) WHERE kind IN (2, 3); DELETE FROM documents");
+        "CREATE INDEX declarations ON rows(seq) WHERE kind IN (2, 3); DELETE FROM documents;"
+        "DELETE FROM meta WHERE key = 'reserved_bindings'");
   }
   const std::string epoch_text = absl::StrCat(epoch);
   for (const auto& [key, value] :
@@ -660,17 +463,24 @@ absl::Status Outbox::StartNewEpoch(const IntervalSet& applied, const IntervalSet
     return status;
   }
   documents_.clear();
-  absl::MutexLock lock(&mutex_);
-  epoch_ = epoch;
-  outbox_id_ = id;
-  first_seq_ = 1;
-  kept_rows_ = seq;
-  kept_bytes_ = bytes;
-  forgotten_.Clear();
-  forgotten_rows_ = 0;
-  tail_.clear();
-  tail_bytes_ = 0;
-  last_seq_.store(seq, std::memory_order_release);
+  settings_.erase(kReservedBindingsSetting);
+  {
+    absl::MutexLock lock(&mutex_);
+    previous_id_ = std::exchange(outbox_id_, id);
+    epoch_ = epoch;
+    first_seq_ = 1;
+    kept_rows_ = seq;
+    kept_bytes_ = bytes;
+    forgotten_.Clear();
+    forgotten_rows_ = 0;
+    tail_.clear();
+    tail_bytes_ = 0;
+    last_seq_.store(seq, std::memory_order_release);
+  }
+  // Nobody has been told of the epoch yet. Until the mark is written the one of the old epoch says nothing about it.
+  writer_->Exec("PRAGMA wal_checkpoint(TRUNCATE)").IgnoreError();
+  WriteMark();
+  SyncMark();
   return absl::OkStatus();
 }
 

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "bridge/durable_mark.h"
 #include "bridge/sqlite_database.h"
 #include "bridge/uplink.h"
 #include "mvmd/twin/v1alpha1/block.pb.h"
@@ -66,10 +67,16 @@ struct OutboxOptions {
 // A batch is durable when Commit returned OK: WAL with synchronous=FULL. Rows carry a CRC-32C; a row that fails it is
 // given to the reader as damaged, and everything else goes on. The newest row is never deleted, so that numbering goes
 // on after a restart.
+//
+// Nothing that was durable is lost in silence. SQLite takes a damaged WAL for one that ends before the damage, so the
+// newest durable seq also stands in `<path>.durable` (see durable_mark.h). When rows up to there are missing at Open,
+// each gets a Gap in its place: its seq is not used again, the gateway drops the Gap of a row that it had before, and
+// what is missing is recorded once, whatever happens on the way. loss() tells.
 class Outbox final : public OutboxReader {
  public:
   // Creates the file (mode 0600) if need be. A file that is not a readable outbox is set aside as
-  // `<path>.damaged-<time>` and a new one is made, with a Gap as its first row; `damaged_path()` tells.
+  // `<path>.damaged-<time>` and a new one is made, with a Gap as its first row; `damaged_path()` tells. So does a file
+  // that is gone, or empty, and had rows as its mark says.
   // FAILED_PRECONDITION: made by a newer version; ALREADY_EXISTS: another process has it; UNAVAILABLE, DATA_LOSS: the
   // disk. Blocking.
   static absl::StatusOr<std::unique_ptr<Outbox>> Open(OutboxOptions options);
@@ -103,7 +110,8 @@ class Outbox final : public OutboxReader {
   // Commit.
   absl::Status StartNewEpoch(const IntervalSet& applied, const IntervalSet& lost);
 
-  // As read at Open; empty after that.
+  // As read at Open; empty after that. After a loss the last one has no names: its id, and those between, may have been
+  // declared in rows that are lost, and must not be given to others.
   std::vector<mvmd::twin::v1alpha1::Binding> TakeBindings();
   // Oldest first.
   std::vector<std::string> TakeReceipts();
@@ -133,6 +141,8 @@ class Outbox final : public OutboxReader {
   uint64_t kept_bytes() const override { return kept_bytes_.load(std::memory_order_relaxed); }
   uint64_t reads_from_disk() const { return reads_from_disk_.load(std::memory_order_relaxed); }
   const std::string& damaged_path() const { return damaged_path_; }
+  // For the operator: what Open found missing; empty when nothing.
+  const std::string& loss() const { return loss_; }
 
  private:
   struct TailRow {
@@ -140,11 +150,24 @@ class Outbox final : public OutboxReader {
     std::string frame;
   };
 
+  static constexpr uint64_t kPageBytes = 4096;
+  static constexpr char kReservedBindingsSetting[] = "reserved_bindings";
+  static std::string RandomBytes(size_t count);
+  // Empty: of unknown extent.
+  static mvmd::twin::v1alpha1::Gap LostGap(const IntervalSet& lost);
+
   explicit Outbox(OutboxOptions options);
   absl::Status Lock();
   absl::Status OpenDatabase();
   absl::Status Load();
   absl::Status SetAside();
+  // Once the file is loaded: fills in what was durable and is missing. DATA_LOSS: the file cannot be trusted.
+  absl::Status CompareWithMark();
+  absl::Status RecordLostRows(const DurableMark::Record& mark);
+  absl::Status CheckPages();
+  // Never fails: a mark that cannot be written proves less, no more.
+  void WriteMark();
+  void SyncMark();
   absl::Status Write(const OutboxBatch& batch, uint64_t first_seq);
   size_t MessagesOf(const OutboxBatch& batch) const;
   int64_t NextReceiptId() const;
@@ -160,10 +183,17 @@ class Outbox final : public OutboxReader {
   const OutboxOptions options_;
   int lock_fd_ = -1;
   std::string damaged_path_;
+  std::string loss_;
+  bool opened_ = false;   // Open has succeeded
+  bool created_ = false;  // by this Open
+  bool pages_checked_ = false;
   std::unique_ptr<SqliteDatabase> writer_;
   std::unique_ptr<SqliteDatabase> reader_;
 
   // Writing thread.
+  DurableMark mark_;
+  std::string previous_id_;    // of the epoch before, if this file had one that is known
+  uint32_t last_binding_ = 0;  // highest number ever given
   std::vector<mvmd::twin::v1alpha1::Binding> loaded_bindings_;
   std::vector<std::string> loaded_receipts_;
   std::deque<std::pair<int64_t, size_t>> receipts_;  // id and messages, oldest first

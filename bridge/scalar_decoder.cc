@@ -69,8 +69,10 @@ absl::StatusOr<std::unique_ptr<Decoder>> ScalarDecoder::Make(const pb::ScalarDec
   return std::unique_ptr<Decoder>(new ScalarDecoder(type, config.unit()));
 }
 
-absl::Status ScalarDecoder::Decode(absl::string_view topic, absl::string_view payload, std::vector<Reading>* readings) {
+absl::Status ScalarDecoder::Decode(absl::string_view topic, absl::string_view payload, std::vector<Reading>* readings,
+                                   BadReadings* bad) {
   readings->clear();
+  bad->Clear();
   Reading reading;
   absl::string_view wanted;
   if (type_ == Type::kText) {

@@ -24,7 +24,8 @@ class ScalarDecoder final : public Decoder {
  public:
   static absl::StatusOr<std::unique_ptr<Decoder>> Make(const mvmd::twin::v1alpha1::ScalarDecoder& config);
 
-  absl::Status Decode(absl::string_view topic, absl::string_view payload, std::vector<Reading>* readings) override;
+  absl::Status Decode(absl::string_view topic, absl::string_view payload, std::vector<Reading>* readings,
+                      BadReadings* bad) override;
 
  private:
   enum class Type { kAuto, kNumber, kBoolean, kText };

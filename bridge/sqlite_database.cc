@@ -26,6 +26,10 @@ absl::Status SqliteDatabase::Open(const std::string& path, Mode mode) {
   return absl::OkStatus();
 }
 
+void SqliteDatabase::SetBusyTimeout(absl::Duration timeout) {
+  sqlite3_busy_timeout(handle_, static_cast<int>(absl::ToInt64Milliseconds(timeout)));
+}
+
 absl::Status SqliteDatabase::Exec(const char* sql) {
   const int code = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);
   return code == SQLITE_OK ? absl::OkStatus() : Error(code, sql);

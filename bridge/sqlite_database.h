@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -29,6 +30,8 @@ class SqliteDatabase {
 
   // Once, first. kReadWrite makes the file.
   absl::Status Open(const std::string& path, Mode mode);
+  // How long a lock of somebody else is waited for; zero at first.
+  void SetBusyTimeout(absl::Duration timeout);
   // One statement or several, without results.
   absl::Status Exec(const char* sql);
   // Ends a transaction that is under way, if any.

@@ -55,7 +55,9 @@ class DecodeCommand final : public Command {
  public:
   CLI::App* Register(CLI::App& app) override {
     CLI::App* command =
-        app.add_subcommand("decode", "Decode an MQTT payload from standard input: readings as JSON lines");
+        app.add_subcommand("decode",
+                           "Decode an MQTT payload from standard input: readings as JSON lines, bad ones on standard "
+                           "error");
     command->add_option("--topic", topic_, "Topic of the message")->required();
     auto* decoder =
         command->add_option("--decoder", decoder_, "json, scalar, scalar:number, scalar:boolean, scalar:text");
@@ -78,9 +80,10 @@ class DecodeCommand final : public Command {
     const auto decoder = MakeDecoderByName(decoder_);
     if (!decoder.ok()) return decoder.status();
     std::vector<Reading> readings;
-    if (absl::Status decoded = (*decoder)->Decode(topic_, payload, &readings); !decoded.ok()) return decoded;
+    BadReadings bad;
+    if (absl::Status decoded = (*decoder)->Decode(topic_, payload, &readings, &bad); !decoded.ok()) return decoded;
     for (const Reading& reading : readings) context.out() << CompactJson(ReadingJson(reading, reading.name)) << "\n";
-    return ExitCode::kFine;
+    return Tell(context, bad);
   }
 
   absl::StatusOr<ExitCode> DecodeByRoute(CommandContext& context, const std::string& payload) {
@@ -95,7 +98,8 @@ class DecodeCommand final : public Command {
     const auto sensor = NameTemplate::Parse(taken->route->sensor(), taken->names);
     if (!sensor.ok()) return sensor.status();
     std::vector<Reading> readings;
-    if (absl::Status decoded = (*decoder)->Decode(topic_, payload, &readings); !decoded.ok()) return decoded;
+    BadReadings bad;
+    if (absl::Status decoded = (*decoder)->Decode(topic_, payload, &readings, &bad); !decoded.ok()) return decoded;
     for (const Reading& reading : readings) {
       std::string name;
       sensor->Fill(taken->captures, reading.name, &name);
@@ -104,7 +108,16 @@ class DecodeCommand final : public Command {
       line.Set("twin", Json::String(name));
       context.out() << CompactJson(line) << "\n";
     }
-    return ExitCode::kFine;
+    return Tell(context, bad);
+  }
+
+  static ExitCode Tell(CommandContext& context, const BadReadings& bad) {
+    for (const BadReading& reading : bad.described()) {
+      context.console().err() << "twinctl decode: " << Printable(reading.pointer) << ": " << Printable(reading.message)
+                              << "\n";
+    }
+    if (bad.more() > 0) context.console().err() << "twinctl decode: " << bad.more() << " more bad readings\n";
+    return bad.empty() ? ExitCode::kFine : ExitCode::kInvalidInput;
   }
 
   std::string topic_;

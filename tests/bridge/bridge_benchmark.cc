@@ -38,14 +38,16 @@ std::vector<std::string> Topics() {
 void DecodeConfigured(benchmark::State& state) {
   std::unique_ptr<Decoder> decoder = *MakeDecoder(Config().routes(0));
   std::vector<Reading> readings;
-  for (auto _ : state) benchmark::DoNotOptimize(decoder->Decode("plant/a", kPayload, &readings));
+  BadReadings bad;
+  for (auto _ : state) benchmark::DoNotOptimize(decoder->Decode("plant/a", kPayload, &readings, &bad));
 }
 BENCHMARK(DecodeConfigured);
 
 void DecodeUnconfigured(benchmark::State& state) {
   std::unique_ptr<Decoder> decoder = *MakeDecoderByName("json");
   std::vector<Reading> readings;
-  for (auto _ : state) benchmark::DoNotOptimize(decoder->Decode("plant/a", kPayload, &readings));
+  BadReadings bad;
+  for (auto _ : state) benchmark::DoNotOptimize(decoder->Decode("plant/a", kPayload, &readings, &bad));
 }
 BENCHMARK(DecodeUnconfigured);
 
@@ -100,7 +102,7 @@ void IntakeOfAGroup(benchmark::State& state) {
     }
     state.SetItemsProcessed(state.iterations() * group);
   }
-  for (const char* suffix : {"", "-wal", "-shm", ".lock"}) std::filesystem::remove(path + suffix);
+  for (const char* suffix : {"", "-wal", "-shm", ".lock", ".durable"}) std::filesystem::remove(path + suffix);
 }
 BENCHMARK(IntakeOfAGroup)->Arg(10)->Arg(100)->Arg(1000);
 

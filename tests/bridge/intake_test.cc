@@ -157,6 +157,44 @@ TEST_F(IntakeTest, RefusesOneMessageAndHarmsNoOther) {
   EXPECT_EQ(intake_->stats().messages, 10u);
 }
 
+TEST_F(IntakeTest, RefusesOneReadingAndHarmsNoOther) {
+  Make(
+      "routes { topic: 'plant/{m}' twin: '{m}' sensor: '{reading}' qos: 1"
+      "  json { readings { each: '/values' value: '/v' name: '/n' } } }");
+  Publish("plant/robot", R"({"values":[{"n":"temp","v":1},{"n":"angle","v":{}},{"v":2},{"n":"angle","v":3}]})", 1);
+  std::string many = R"({"values":[{"n":"temp","v":4})";
+  for (int i = 0; i < 40; ++i) many += R"(,{"v":5})";
+  Publish("plant/robot", many + "]}", 2);
+  Commit();
+  EXPECT_THAT(Samples(), ElementsAre("robot/temp=1", "robot/temp=4", "robot/angle=3"));
+  EXPECT_EQ(Reasons(), "BAD_READING:19 ");
+  pb::BridgeReport report;
+  issues_.Report(&report);
+  ASSERT_EQ(report.issues_size(), 2);
+  for (const pb::Issue& issue : report.issues()) {
+    EXPECT_EQ(issue.topic(), "plant/robot");
+    if (issue.sensor().empty()) {
+      EXPECT_EQ(issue.count(), 18u);
+      EXPECT_EQ(issue.message(), "/values/16/n: expected a name (text)");
+    } else {
+      EXPECT_EQ(issue.twin(), "robot");
+      EXPECT_EQ(issue.sensor(), "angle");
+      EXPECT_EQ(issue.message(), "/values/1/v: expected a number, boolean or text, got an object");
+    }
+  }
+}
+
+TEST_F(IntakeTest, ReportsWhatTheOutboxLost) {
+  Make();
+  Restart();
+  EXPECT_EQ(Reasons(), "");
+  intake_.reset();
+  outbox_.reset();
+  std::filesystem::remove(dir_.File("outbox.db"));
+  Make();
+  EXPECT_EQ(Reasons(), "OUTBOX_ROWS_LOST:1 ");
+}
+
 TEST_F(IntakeTest, MakesAGroupOfRefusedMessagesDurableToo) {
   Make();
   const uint64_t before = outbox_->last_seq();

@@ -29,7 +29,21 @@ class JsonDecoderTest : public ::testing::Test {
     decoder_ = *std::move(decoder);
   }
   absl::Status Decode(absl::string_view payload, absl::string_view topic = "plant/robot/temp-1") {
-    return decoder_->Decode(topic, payload, &readings_);
+    return decoder_->Decode(topic, payload, &readings_, &bad_);
+  }
+  // Neither a reading nor OK, or not without a bad one.
+  bool Refuses(absl::string_view payload) {
+    const absl::Status status = Decode(payload);
+    EXPECT_TRUE(status.ok() || bad_.empty()) << payload;
+    return readings_.empty() && (!status.ok() || !bad_.empty());
+  }
+  // name@pointer: message
+  std::vector<std::string> Bad() const {
+    std::vector<std::string> texts;
+    for (const BadReading& bad : bad_.described()) {
+      texts.push_back(absl::StrCat(bad.name, "@", bad.pointer, ": ", bad.message));
+    }
+    return texts;
   }
   // name=value@time[unit]!quality
   std::vector<std::string> Texts() const {
@@ -49,6 +63,7 @@ class JsonDecoderTest : public ::testing::Test {
 
   std::unique_ptr<Decoder> decoder_;
   std::vector<Reading> readings_;
+  BadReadings bad_;
 };
 
 TEST_F(JsonDecoderTest, TakesAValueAndItsTime) {
@@ -117,9 +132,9 @@ TEST_F(JsonDecoderTest, ReadsQualities) {
     ASSERT_TRUE(Decode(absl::StrCat(R"({"v":1,"q":)", quality, "}")).ok()) << quality;
     EXPECT_EQ(static_cast<int>(readings_.at(0).quality), expected) << quality;
   }
-  EXPECT_FALSE(Decode(R"({"v":1,"q":"so so"})").ok());
-  EXPECT_FALSE(Decode(R"({"v":1,"q":[1]})").ok());
-  EXPECT_FALSE(Decode(R"({"v":1,"q":-5})").ok());
+  EXPECT_TRUE(Refuses(R"({"v":1,"q":"so so"})"));
+  EXPECT_TRUE(Refuses(R"({"v":1,"q":[1]})"));
+  EXPECT_TRUE(Refuses(R"({"v":1,"q":-5})"));
 }
 
 TEST_F(JsonDecoderTest, GivesNoReadingForNothing) {
@@ -159,8 +174,7 @@ TEST_F(JsonDecoderTest, RefusesWhatIsMalformed) {
                               "hello",
                               "\"",
                               "\x01\x02"}) {
-    EXPECT_FALSE(Decode(payload).ok()) << payload;
-    EXPECT_THAT(readings_, IsEmpty()) << payload;
+    EXPECT_TRUE(Refuses(payload)) << payload;
   }
   EXPECT_THAT(std::string(Decode("{\"other\":1}").message()), HasSubstr("expected a value at /value, got `{"));
   EXPECT_THAT(std::string(Decode("{\"value\":1,\"time\":\"soon\"}").message()),
@@ -171,7 +185,74 @@ TEST_F(JsonDecoderTest, SurvivesDepth) {
   Configure("");
   const std::string deep = std::string(5000, '[') + std::string(5000, ']');
   EXPECT_FALSE(Decode(deep).ok());
-  EXPECT_FALSE(Decode(std::string(100, '[') + "1" + std::string(100, ']')).ok());
+  ASSERT_TRUE(Decode("[5," + std::string(100, '[') + "1" + std::string(100, ']') + ",{\"a\":6}]").ok());
+  EXPECT_THAT(Texts(), ElementsAre("0=5", "2.a=6"));
+  std::string pointer = "/1";
+  for (int i = 0; i < 32; ++i) pointer += "/0";
+  EXPECT_THAT(Bad(), ElementsAre(absl::StrCat("@", pointer, ": expected at most 32 levels")));
+}
+
+TEST_F(JsonDecoderTest, TakesWhatIsGoodBesideWhatIsBad) {
+  Configure("readings { each: '/values' value: '/v' time: '/t' name: '/n' quality: '/q' }");
+  ASSERT_TRUE(Decode(R"({"values":[{"n":"a","v":1},{"n":"b","v":{}},{"n":"c","v":2,"t":"soon"},{"v":3},{"n":7,"v":3},
+                         {"n":"d","v":[1]},{"n":"e","v":4,"q":"so so"},5,{"n":"f"},{"v":null},{"n":"g","v":6}]})")
+                  .ok());
+  EXPECT_THAT(Texts(), ElementsAre("a=1", "g=6"));
+  EXPECT_THAT(Bad(),
+              ElementsAre("b@/values/1/v: expected a number, boolean or text, got an object",
+                          "c@/values/2/t: expected a time, got `soon`", "@/values/3/n: expected a name (text)",
+                          "@/values/4/n: expected a name (text)",
+                          "d@/values/5/v: expected a number, boolean or text, got an array",
+                          "e@/values/6/q: expected good, uncertain, bad, a boolean or a status code, got `so so`"));
+  // The next message starts afresh.
+  ASSERT_TRUE(Decode(R"({"values":[{"n":"a","v":1}]})").ok());
+  EXPECT_THAT(Bad(), IsEmpty());
+}
+
+TEST_F(JsonDecoderTest, TakesGoodMembersBesideBadOnes) {
+  Configure("readings { each: '/values' } readings { value: '/one' } readings { each: '/list' }");
+  ASSERT_TRUE(Decode(R"({"values":{"a/b~c":{},"good":true},"one":1,"list":"x"})").ok());
+  EXPECT_THAT(Texts(), ElementsAre("good=true", "one=1"));
+  EXPECT_THAT(Bad(), ElementsAre("a/b~c@/values/a~1b~0c: expected a number, boolean or text, got an object",
+                                 "@/list: expected an array or object, got `x`"));
+}
+
+TEST_F(JsonDecoderTest, TakesReadingsWithATimeOfTheirOwnWhenThatOfTheMessageIsWrong) {
+  Configure("readings { value: '/a' } readings { value: '/b' time: '/bt' } time: '/time'");
+  ASSERT_TRUE(Decode(R"({"a":1,"b":2,"bt":1710513000,"time":"soon"})").ok());
+  EXPECT_THAT(Texts(), ElementsAre("b=2@2024-03-15T14:30:00Z"));
+  EXPECT_THAT(Bad(), ElementsAre("a@/a: expected a time at /time, got `soon`"));
+  // One problem of the message when all depend on it.
+  EXPECT_EQ(Decode(R"({"a":1,"b":2,"time":"soon"})").message(), "expected a time at /time, got `soon`");
+  EXPECT_THAT(Bad(), IsEmpty());
+}
+
+TEST_F(JsonDecoderTest, BoundsWhatIsSaidOfBadReadings) {
+  Configure("readings { each: '/v' }");
+  std::string many = "{\"v\":[{}";
+  for (int i = 1; i < 50000; ++i) many += ",{}";
+  ASSERT_TRUE(Decode(many + ",7]}").ok());
+  EXPECT_THAT(Texts(), ElementsAre("50000=7"));
+  EXPECT_EQ(bad_.count(), 50000u);
+  EXPECT_THAT(bad_.described(), SizeIs(BadReadings::kDescribedMax));
+  EXPECT_EQ(bad_.more(), 50000u - BadReadings::kDescribedMax);
+  ASSERT_TRUE(Decode(absl::StrCat("{\"v\":{\"", std::string(100000, 'x'), "\":{},\"y\":1}}")).ok());
+  EXPECT_THAT(Texts(), ElementsAre("y=1"));
+  EXPECT_LT(bad_.described().at(0).pointer.size(), 200u);
+}
+
+TEST_F(JsonDecoderTest, TakesGoodSensorsOfTheProfileBesideBadOnes) {
+  Configure("");
+  ASSERT_TRUE(Decode(R"({"sensors":[{"id":"a","currentValue":1},{"id":"b","currentValue":{"x":1}},{"currentValue":2},
+                         {"id":"c","currentValue":3,"timestamp":"soon"},{"id":"d","currentValue":4,"timestamp":null},
+                         {"id":"e","currentValue":null}]})")
+                  .ok());
+  EXPECT_THAT(Texts(), ElementsAre("a=1", "d=4"));
+  EXPECT_THAT(Bad(), ElementsAre("b@/sensors/1/currentValue: expected a number, boolean or text, got an object",
+                                 "@/sensors/2/id: expected an id (text)",
+                                 "c@/sensors/3/timestamp: expected a time, got `soon`"));
+  ASSERT_TRUE(Decode(R"({"currentValue":2})").ok());
+  EXPECT_THAT(Texts(), ElementsAre("temp-1=2"));
 }
 
 TEST_F(JsonDecoderTest, BoundsReadings) {

@@ -6,85 +6,28 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "bridge/binding_table.h"
+#include "bridge/durable_mark.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/bridge/test_dir.h"
+#include "tests/bridge/outbox_fixture.h"
+#include "twin/frame_group.h"
 
 namespace mvmd {
 namespace {
 
-namespace pb = mvmd::twin::v1alpha1;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-class OutboxTest : public ::testing::Test {
- protected:
-  OutboxOptions Options() {
-    OutboxOptions options;
-    options.path = dir_.File("outbox.db");
-    options.clock = &clock_;
-    return options;
-  }
-  void Open() { Open(Options()); }
-  void Open(const OutboxOptions& options) {
-    outbox_.reset();
-    clock_.Advance(absl::Seconds(1));
-    absl::StatusOr<std::unique_ptr<Outbox>> outbox = Outbox::Open(options);
-    ASSERT_TRUE(outbox.ok()) << outbox.status();
-    outbox_ = *std::move(outbox);
-  }
-  // A row that is a whole frame, marked by its gap's count.
-  static OutboxBatch::Row GapRow(uint64_t seq, uint64_t mark) {
-    pb::Frame frame;
-    frame.set_seq(seq);
-    frame.mutable_gap()->set_count(mark);
-    return {RowKind::kGap, frame.SerializeAsString()};
-  }
-  void Append(int rows) {
-    for (int i = 0; i < rows; ++i) {
-      OutboxBatch batch;
-      batch.rows.push_back(GapRow(outbox_->next_seq(), outbox_->next_seq()));
-      ASSERT_TRUE(outbox_->Commit(batch).ok());
-    }
-  }
-  std::vector<uint64_t> ReadSeqs(uint64_t first, uint64_t last, size_t bytes_max = 1 << 20) {
-    std::vector<OutboxRow> rows;
-    absl::StatusOr<uint64_t> seen = outbox_->Read(first, last, bytes_max, &rows);
-    EXPECT_TRUE(seen.ok()) << seen.status();
-    seen_ = seen.value_or(0);
-    std::vector<uint64_t> seqs;
-    for (const OutboxRow& row : rows) {
-      seqs.push_back(row.seq);
-      if (row.damaged) damaged_.push_back(row.seq);
-    }
-    return seqs;
-  }
-  void Forget(uint64_t first, uint64_t last) {
-    IntervalSet seqs;
-    seqs.Add(first, last);
-    outbox_->Forget(seqs);
-  }
-  void Sql(const std::string& sql) {
-    sqlite3* db = nullptr;
-    ASSERT_EQ(sqlite3_open(Options().path.c_str(), &db), SQLITE_OK);
-    char* error = nullptr;
-    EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, &error), SQLITE_OK) << error;
-    sqlite3_close(db);
-  }
-
-  TestDir dir_;
-  FakeClock clock_{1700000000000000000};
-  std::unique_ptr<Outbox> outbox_;
-  std::vector<uint64_t> damaged_;
-  uint64_t seen_ = 0;
-};
 
 TEST_F(OutboxTest, StartsEmpty) {
   Open();
@@ -372,6 +315,8 @@ TEST_F(OutboxTest, StartsANewEpoch) {
   Append(1);
   EXPECT_EQ(outbox_->last_seq(), 7u);
 }
+
+// The mark: what was durable and is not in the file any more.
 
 }  // namespace
 }  // namespace mvmd

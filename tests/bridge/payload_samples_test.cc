@@ -76,8 +76,10 @@ TEST(PayloadSamplesTest, AreRead) {
     const std::string topic = sample.json.Find("topic")->string();
     const std::string payload = sample.json.Find("payload")->string();
     std::vector<Reading> readings;
-    const absl::Status status = decoder->Decode(topic, payload, &readings);
+    BadReadings bad;
+    const absl::Status status = decoder->Decode(topic, payload, &readings, &bad);
     ASSERT_TRUE(status.ok()) << status;
+    EXPECT_TRUE(bad.empty()) << bad.described().front().pointer << ": " << bad.described().front().message;
 
     const std::vector<Json>& expected = sample.json.Find("expect")->elements();
     if (expected.empty()) {

@@ -19,7 +19,8 @@ std::vector<Reading> Decode(absl::string_view decoder, absl::string_view payload
   static std::unique_ptr<Decoder> made;
   made = *MakeDecoderByName(decoder);
   std::vector<Reading> readings;
-  absl::Status status = made->Decode(topic, payload, &readings);
+  BadReadings bad;
+  absl::Status status = made->Decode(topic, payload, &readings, &bad);
   EXPECT_TRUE(status.ok()) << payload << ": " << status;
   return readings;
 }
@@ -27,7 +28,8 @@ std::vector<Reading> Decode(absl::string_view decoder, absl::string_view payload
 absl::Status Error(absl::string_view decoder, absl::string_view payload) {
   std::unique_ptr<Decoder> made = *MakeDecoderByName(decoder);
   std::vector<Reading> readings(3);
-  absl::Status status = made->Decode("press/temp", payload, &readings);
+  BadReadings bad;
+  absl::Status status = made->Decode("press/temp", payload, &readings, &bad);
   EXPECT_THAT(readings, IsEmpty()) << payload;
   return status;
 }
@@ -101,7 +103,8 @@ TEST(ScalarDecoderTest, CarriesTheConfiguredUnit) {
   config.set_unit("kPa");
   std::unique_ptr<Decoder> decoder = *ScalarDecoder::Make(config);
   std::vector<Reading> readings;
-  ASSERT_TRUE(decoder->Decode("t", "5", &readings).ok());
+  BadReadings bad;
+  ASSERT_TRUE(decoder->Decode("t", "5", &readings, &bad).ok());
   EXPECT_EQ(readings.at(0).unit, "kPa");
   config.set_type("integer");
   EXPECT_THAT(std::string(ScalarDecoder::Make(config).status().message()), HasSubstr("scalar.type: expected"));

@@ -12,7 +12,7 @@ eventually 10 stack_twinctl get "$twin"
 
 step "reading"
 expect_code 0 stack_twinctl list -o jsonl
-expect_match "$output" "^\{\"twin\":\"$twin\",\"revision\":[0-9]+,\"etag\":\"[0-9a-f]{64}\"\}$"
+expect_match "$output" "^\{\"twin\":\"$twin\",\"revision\":[0-9]+,\"etag\":\"[0-9a-f]{64}\",\"definitionEtag\":\"[0-9a-f]{64}\"\}$"
 expect_code 0 stack_twinctl get "$twin" -o json
 expect_match "$output" '"@type": "DigitalDocument"'
 expect_code 0 stack_twinctl get "$twin" --typed

@@ -1,5 +1,6 @@
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 #include <vector>
 
@@ -54,6 +55,38 @@ TEST(TwinctlTest, ValidatePrintsTheResultObject) {
   EXPECT_EQ(result->Find("profile")->string(), "digital-twin");
   EXPECT_THAT(result->Find("errors")->elements(), testing::Not(IsEmpty()));
   EXPECT_THAT(outcome.err, IsEmpty());
+}
+
+// With `text` as standard input.
+Outcome RunWithInput(const std::string& text, std::vector<const char*> arguments) {
+  std::istringstream input(text);
+  std::streambuf* const before = std::cin.rdbuf(input.rdbuf());
+  Outcome outcome = RunWith(std::move(arguments));
+  std::cin.rdbuf(before);
+  std::cin.clear();
+  return outcome;
+}
+
+TEST(TwinctlTest, DecodeTellsGoodReadingsFromBadOnes) {
+  const std::string config = WriteFile("decode.yaml",
+                                       "routes:\n  - {topic: 'plant/{m}', twin: '{m}', sensor: '{reading}',\n"
+                                       "     json: {readings: [{each: /values, value: /v, name: /n}]}}\n");
+  const std::vector<const char*> by_route = {"decode", "--topic", "plant/robot", "--config", config.c_str()};
+  Outcome outcome = RunWithInput(R"({"values":[{"n":"a","v":1},{"n":"b","v":{}},{"v":2},{"n":"c","v":3}]})", by_route);
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_EQ(outcome.out,
+            "{\"sensor\":\"a\",\"value\":1,\"twin\":\"robot\"}\n{\"sensor\":\"c\",\"value\":3,\"twin\":\"robot\"}\n");
+  EXPECT_EQ(outcome.err,
+            "twinctl decode: /values/1/v: expected a number, boolean or text, got an object\n"
+            "twinctl decode: /values/2/n: expected a name (text)\n");
+  EXPECT_EQ(RunWithInput(R"({"values":[{"n":"a","v":1}]})", by_route).code, 0);
+  std::string many = R"({"values":[{"n":"a","v":1})";
+  for (int i = 0; i < 100; ++i) many += ",{\"v\":1}";
+  EXPECT_THAT(RunWithInput(many + "]}", by_route).err, HasSubstr("twinctl decode: 84 more bad readings\n"));
+  outcome = RunWithInput("{nope", {"decode", "--topic", "t", "--decoder", "json"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.out, IsEmpty());
+  EXPECT_THAT(outcome.err, HasSubstr("expected JSON, got `{nope`"));
 }
 
 TEST(TwinctlTest, CanonicalizePrintsTheBytesAndNothingElse) {
