@@ -1,6 +1,7 @@
 #include "certs/policy.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -27,12 +28,29 @@ const Role* FindRole(absl::string_view name) {
 // A `*` anywhere but at the end would look like a pattern and never match.
 bool HasStrayStar(absl::string_view text) { return absl::StrContains(text, '*'); }
 
+// Names told in a message, and of twins in the metadata: an error with all of it must fit into trailers
+// (kGrpcDetailsBytesMax), or its reason is lost. A subject has at most 2048 bytes.
+constexpr size_t kToldBytesMax = 256;
+constexpr size_t kTwinMetadataBytesMax = 1024;
+
 absl::Status Denied(absl::string_view subject, Role role, absl::string_view what, ErrorMetadata metadata) {
   metadata["subject"] = std::string(subject);
   metadata["role"] = std::string(RoleName(role));
   return MakeError(absl::StatusCode::kPermissionDenied, "NOT_AUTHORIZED",
-                   absl::StrCat(subject, ": the policy has no rule that gives it the role ", RoleName(role), what),
+                   absl::StrCat(subject.substr(0, kToldBytesMax), ": the policy has no rule that gives it the role ",
+                                RoleName(role), what),
                    metadata);
+}
+
+// Sorted; without those that a shorter one stands for.
+void KeepWidest(std::vector<std::string>* prefixes) {
+  std::sort(prefixes->begin(), prefixes->end());
+  std::vector<std::string> kept;
+  // What begins with a prefix follows it.
+  for (std::string& prefix : *prefixes) {
+    if (kept.empty() || !absl::StartsWith(prefix, kept.back())) kept.push_back(std::move(prefix));
+  }
+  *prefixes = std::move(kept);
 }
 
 }  // namespace
@@ -58,9 +76,26 @@ bool Policy::Rule::Applies(absl::string_view subject_asked, Role role) const {
 }
 
 bool Policy::Rule::Covers(absl::string_view twin) const {
-  return all_twins || std::find(twins.begin(), twins.end(), twin) != twins.end() ||
-         std::any_of(twin_prefixes.begin(), twin_prefixes.end(),
-                     [twin](const std::string& prefix) { return absl::StartsWith(twin, prefix); });
+  return all_twins || std::binary_search(twins.begin(), twins.end(), twin) || PrefixOf(twin) != nullptr;
+}
+
+const std::string* Policy::Rule::PrefixOf(absl::string_view twin) const {
+  // None begins with another: between a prefix of `twin` and `twin` there is no other.
+  const auto after = std::upper_bound(twin_prefixes.begin(), twin_prefixes.end(), twin);
+  if (after == twin_prefixes.begin() || !absl::StartsWith(twin, *std::prev(after))) return nullptr;
+  return &*std::prev(after);
+}
+
+std::optional<Policy::Twins> Policy::Rule::NextTwins(absl::string_view from) const {
+  if (all_twins) return Twins{"", /*is_prefix=*/true};
+  if (const std::string* const prefix = PrefixOf(from); prefix != nullptr) return Twins{*prefix, /*is_prefix=*/true};
+  const auto prefix = std::lower_bound(twin_prefixes.begin(), twin_prefixes.end(), from);
+  const auto exact = std::lower_bound(twins.begin(), twins.end(), from);
+  if (prefix != twin_prefixes.end() && (exact == twins.end() || *prefix <= *exact)) {
+    return Twins{*prefix, /*is_prefix=*/true};
+  }
+  if (exact != twins.end()) return Twins{*exact, /*is_prefix=*/false};
+  return std::nullopt;
 }
 
 absl::StatusOr<Policy> Policy::Load(const std::string& path) {
@@ -81,6 +116,10 @@ absl::StatusOr<Policy> Policy::FromFile(const mvmd::twin::v1alpha1::AccessPolicy
   Policy policy;
   for (int i = 0; i < file.rules_size(); ++i) {
     policy.rules_.push_back(MakeRule(file.rules(i), absl::StrCat("rules[", i, "]"), errors));
+  }
+  // A file that was cut off would lock everybody out.
+  if (errors->ok() && file.rules().empty() && errors->LineOf("rules") == 0) {
+    errors->Add("rules", "expected a list of rules, got none; `rules: []` allows nothing to anybody");
   }
   if (!errors->ok()) return errors->ToStatus();
   return policy;
@@ -125,6 +164,8 @@ Policy::Rule Policy::MakeRule(const mvmd::twin::v1alpha1::AccessRule& file, cons
       rule.twin_prefixes.emplace_back(twin);
     }
   }
+  std::sort(rule.twins.begin(), rule.twins.end());
+  KeepWidest(&rule.twin_prefixes);
   const bool needs_twins = (rule.roles & ~Bit(Role::kOperator)) != 0;
   if (needs_twins && file.twins().empty() && !errors->Has(path + ".twins")) {
     errors->Add(path + ".twins",
@@ -149,10 +190,32 @@ bool Policy::May(absl::string_view subject, Role role, absl::string_view twin) c
   });
 }
 
+std::optional<Policy::Twins> Policy::NextTwins(absl::string_view subject, Role role, absl::string_view from) const {
+  std::optional<Twins> next;
+  const auto comes_before = [from](const Twins& a, const Twins& b) {
+    const absl::string_view first_of_a = std::max(a.id, from);
+    const absl::string_view first_of_b = std::max(b.id, from);
+    if (first_of_a != first_of_b) return first_of_a < first_of_b;
+    if (a.is_prefix != b.is_prefix) return a.is_prefix;
+    return a.id.size() < b.id.size();
+  };
+  for (const Rule& rule : rules_) {
+    if (!rule.Applies(subject, role)) continue;
+    if (role == Role::kOperator) return Twins{"", /*is_prefix=*/true};
+    const std::optional<Twins> of_rule = rule.NextTwins(from);
+    if (of_rule.has_value() && (!next.has_value() || comes_before(*of_rule, *next))) next = of_rule;
+  }
+  return next;
+}
+
 absl::Status Policy::Check(absl::string_view subject, Role role, absl::string_view twin) const {
   if (May(subject, role, twin)) return absl::OkStatus();
   if (role == Role::kOperator) return Denied(subject, role, "", {});
-  return Denied(subject, role, absl::StrCat(" for twin \"", twin, "\""), {{"twin", std::string(twin)}});
+  ErrorMetadata metadata;
+  if (twin.size() <= kTwinMetadataBytesMax) metadata["twin"] = std::string(twin);
+  const std::string told = twin.size() <= kToldBytesMax ? absl::StrCat("twin \"", twin, "\"")
+                                                        : absl::StrCat("a twin with a name of ", twin.size(), " bytes");
+  return Denied(subject, role, absl::StrCat(" for ", told), std::move(metadata));
 }
 
 absl::Status Policy::CheckRole(absl::string_view subject, Role role) const {

@@ -18,6 +18,7 @@
 #define MVMD_CERTS_POLICY_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,7 +58,17 @@ class Policy {
   bool AllowsAllTwins(absl::string_view subject, Role role) const;
   // For kOperator `twin` does not matter.
   bool May(absl::string_view subject, Role role, absl::string_view twin) const;
-  // OK, or PERMISSION_DENIED (reason NOT_AUTHORIZED) that says which role for which twin the policy lacks.
+  // Some of the twins that a rule gives: all whose ids begin with `id`, or only that one.
+  struct Twins {
+    absl::string_view id;  // lives as long as the policy
+    bool is_prefix = false;
+  };
+  // To go through what the subject may have without looking at anything else. Of its twins, those that hold the
+  // smallest id at or after `from`, which is the greater of `from` and `id`; nullopt: there are none. The widest when
+  // several hold it, so that who goes on behind the last id of the answer misses none and meets none twice.
+  std::optional<Twins> NextTwins(absl::string_view subject, Role role, absl::string_view from) const;
+  // OK, or PERMISSION_DENIED (reason NOT_AUTHORIZED) that says which role for which twin the policy lacks. Fits into
+  // the trailers of a call, whatever the names are.
   absl::Status Check(absl::string_view subject, Role role, absl::string_view twin) const;
   // Without a twin: has the subject the role at all?
   absl::Status CheckRole(absl::string_view subject, Role role) const;
@@ -70,11 +81,15 @@ class Policy {
     bool subject_is_prefix = false;
     unsigned roles = 0;  // bit per Role
     bool all_twins = false;
-    std::vector<std::string> twins;          // exact
-    std::vector<std::string> twin_prefixes;  // without the `*`
+    std::vector<std::string> twins;          // exact, sorted
+    std::vector<std::string> twin_prefixes;  // without the `*`, sorted, none begins with another
 
     bool Applies(absl::string_view subject_asked, Role role) const;
     bool Covers(absl::string_view twin) const;
+    // Null when none is one of `twin`.
+    const std::string* PrefixOf(absl::string_view twin) const;
+    // As Policy::NextTwins, of this rule.
+    std::optional<Twins> NextTwins(absl::string_view from) const;
   };
 
   // `errors` has those of form already.

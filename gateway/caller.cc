@@ -12,6 +12,11 @@ absl::StatusOr<Caller> Callers::Of(const grpc::ServerContextBase& context) const
   return Caller(*std::move(subject), policy_);
 }
 
+Caller Callers::Again(const Caller& caller) const {
+  absl::ReaderMutexLock lock(&mutex_);
+  return Caller(caller.subject(), policy_);
+}
+
 void Callers::SetPolicy(std::shared_ptr<const Policy> policy) {
   absl::MutexLock lock(&mutex_);
   policy_ = std::move(policy);

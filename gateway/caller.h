@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -29,6 +30,10 @@ class Caller {
   bool May(Role role, absl::string_view twin) const { return policy_->May(subject_, role, twin); }
   // OK, or PERMISSION_DENIED (reason NOT_AUTHORIZED) that names the subject and what was needed.
   absl::Status Check(Role role, absl::string_view twin) const { return policy_->Check(subject_, role, twin); }
+  // What the caller may have of the twins, one part after the other: see Policy::NextTwins.
+  std::optional<Policy::Twins> NextTwins(Role role, absl::string_view from) const {
+    return policy_->NextTwins(subject_, role, from);
+  }
   // Without a twin: has the caller the role at all?
   absl::Status CheckRole(Role role) const { return policy_->CheckRole(subject_, role); }
 
@@ -46,6 +51,8 @@ class Callers {
   Callers(Identify identify, std::shared_ptr<const Policy> policy);
 
   absl::StatusOr<Caller> Of(const grpc::ServerContextBase& context) const;
+  // The same peer under the policy of now: for a call that had to wait.
+  Caller Again(const Caller& caller) const;
   void SetPolicy(std::shared_ptr<const Policy> policy);
 
  private:

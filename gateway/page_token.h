@@ -13,7 +13,8 @@
 namespace mvmd {
 
 // Printable. `binding` stands for everything that must be the same when the token comes back. A checksum finds damage
-// and mix-ups; it is not a signature, so a position must be harmless whatever it says.
+// and mix-ups; it is not a signature, so a position must be harmless whatever it says; nor is it encrypted, so a
+// position says nothing that its owner may not read.
 std::string EncodeToken(absl::string_view binding, absl::Span<const std::string> position);
 // INVALID_ARGUMENT (reason REQUEST_INVALID, violation of `field`) when it is no token, or one for another request.
 // `position` has the size that was encoded.

@@ -88,6 +88,27 @@ absl::Status Damaged(const std::string& path, absl::string_view what) {
       {{"path", path}});
 }
 
+// Of a volume.
+struct Space {
+  uint64_t free_bytes = 0;
+  uint64_t free_bytes_min = 0;
+};
+
+// A small volume need not have `bytes_min`, but `part_min` of it.
+absl::StatusOr<Space> SpaceOf(const std::string& path, uint64_t bytes_min, double part_min) {
+  struct statvfs volume {};
+  if (statvfs(path.c_str(), &volume) != 0) return SystemError("statvfs", path, errno);
+  const double volume_bytes = static_cast<double>(volume.f_blocks) * static_cast<double>(volume.f_frsize);
+  return Space{.free_bytes = uint64_t{volume.f_bavail} * volume.f_frsize,
+               .free_bytes_min = std::min(bytes_min, static_cast<uint64_t>(volume_bytes * part_min))};
+}
+
+absl::Status DiskFull(const std::string& path, const Space& space, absl::string_view what_to_do) {
+  return MakeError(absl::StatusCode::kResourceExhausted, "DISK_FULL",
+                   absl::StrCat("store ", path, ": expected at least ", space.free_bytes_min, " free bytes, got ",
+                                space.free_bytes, "; ", what_to_do));
+}
+
 // The newest revision that was told to be durable. Survives the process, and a power loss as far as the system had
 // written it by itself or Sync was called.
 class DurableMark {
@@ -145,6 +166,7 @@ struct RocksDbStore::Database {
   absl::Status CheckLog();
   absl::StatusOr<uint64_t> CheckpointRevision() const;
   absl::Status CheckSpace() const;
+  absl::Status CheckSpaceToOpen() const;
 
   std::string path;
   RocksDbStoreOptions options;
@@ -186,6 +208,13 @@ absl::Status RocksDbStore::Database::Open(rocksdb::WALRecoveryMode mode, bool re
                                            : rocksdb::DB::Open(db_options, path, families, &handles, &opened);
   if (!status.ok()) {
     if (status.IsCorruption()) return Damaged(path, status.ToString());
+    if (status.IsNoSpace()) {
+      return MakeError(absl::StatusCode::kResourceExhausted, "DISK_FULL",
+                       absl::StrCat("store ", path, ": no room to recover what the last process left, WAL: ",
+                                    WalFiles(path), ": ", status.ToString(),
+                                    "; free about as much as these files have, or make the volume larger, and start "
+                                    "again"));
+    }
     return IoError(absl::StrCat("store ", path), status);
   }
   db.reset(opened);
@@ -273,16 +302,19 @@ absl::Status RocksDbStore::Database::CheckLog() {
 }
 
 absl::Status RocksDbStore::Database::CheckSpace() const {
-  struct statvfs space {};
-  if (statvfs(path.c_str(), &space) != 0) return SystemError("statvfs", path, errno);
-  const uint64_t free_bytes = uint64_t{space.f_bavail} * space.f_frsize;
-  const double volume_bytes = static_cast<double>(space.f_blocks) * static_cast<double>(space.f_frsize);
-  const auto free_bytes_min =
-      std::min(options.free_bytes_min, static_cast<uint64_t>(volume_bytes * options.free_part_min));
-  if (free_bytes >= free_bytes_min) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kResourceExhausted, "DISK_FULL",
-                   absl::StrCat("store ", path, ": expected at least ", free_bytes_min, " free bytes, got ", free_bytes,
-                                "; free some space or shorten log_retention"));
+  const absl::StatusOr<Space> space = SpaceOf(path, options.free_bytes_min, options.free_part_min);
+  if (!space.ok()) return space.status();
+  if (space->free_bytes >= space->free_bytes_min) return absl::OkStatus();
+  return DiskFull(path, *space, "free some space or shorten log_retention");
+}
+
+absl::Status RocksDbStore::Database::CheckSpaceToOpen() const {
+  const absl::StatusOr<Space> space = SpaceOf(path, options.open_free_bytes_min, options.open_free_part_min);
+  if (!space.ok()) return space.status();
+  if (space->free_bytes >= space->free_bytes_min) return absl::OkStatus();
+  return DiskFull(path, *space,
+                  "a start needs them to recover what the last one left; free some space on the volume, or make it "
+                  "larger, and start again");
 }
 
 // Log
@@ -413,6 +445,7 @@ absl::StatusOr<std::unique_ptr<RocksDbStore>> RocksDbStore::Open(const std::stri
   database->path = path;
   database->options = options;
   if (absl::Status status = database->mark.Open(path); !status.ok()) return status;
+  if (absl::Status status = database->CheckSpaceToOpen(); !status.ok()) return status;
   const std::string accept_file = absl::StrCat(path, "/", kAcceptFile);
   database->loss_accepted = access(accept_file.c_str(), F_OK) == 0;
 

@@ -17,6 +17,11 @@ struct RocksDbStoreOptions {
   uint64_t free_bytes_min = 256 << 20;
   // But no more than this part of the volume: a small one cannot spare as much.
   double free_part_min = 0.1;
+  // Open is refused when less is free: it writes what it reads again of the WAL, about twice write_buffer_bytes, and
+  // RocksDB aborts the process when it cannot even begin a file. Less than appends leave free, so that a store that was
+  // full can be opened again; and likewise no more than a part of the volume.
+  uint64_t open_free_bytes_min = 128 << 20;
+  double open_free_part_min = 0.05;
   // Of the memory that holds what is not in a table yet; also what a start has to read again.
   uint64_t write_buffer_bytes = 64 << 20;
   // Of tables, for readers of the past.
@@ -35,8 +40,9 @@ struct RocksDbStoreOptions {
 //  - The log must not have holes after the checkpoint, and must not end before it.
 class RocksDbStore {
  public:
-  // Creates the directory's last part if there is none. UNAVAILABLE: another process has it open. DATA_LOSS: damaged;
-  // the message names the files and the way out. Blocks.
+  // Creates the directory's last part if there is none. UNAVAILABLE: another process has it open.
+  // RESOURCE_EXHAUSTED: no room to recover what the last process left; nothing is changed. DATA_LOSS: damaged; the
+  // message names the files and the way out. Blocks.
   static absl::StatusOr<std::unique_ptr<RocksDbStore>> Open(const std::string& path,
                                                             const RocksDbStoreOptions& options = {});
   // Nothing may be using log or state any more.

@@ -8,27 +8,55 @@
 
 namespace mvmd {
 
-StreamRegistry::StreamRegistry(absl::string_view reason, absl::string_view what, size_t streams_max)
-    : reason_(reason), what_(what), streams_max_(streams_max) {}
+Places::Places(absl::string_view reason, absl::string_view what, size_t places_max)
+    : reason_(reason), what_(what), places_max_(places_max) {}
 
-absl::StatusOr<uint64_t> StreamRegistry::Add(std::weak_ptr<DrainableStream> stream) {
+absl::Status Places::Take(absl::string_view identity, size_t identity_places_max) {
+  const auto found = taken_by_.find(identity);
+  const bool identity_is_full = found != taken_by_.end() && found->second >= identity_places_max;
+  if (taken_ >= places_max_ || identity_is_full) {
+    const size_t limit = identity_is_full ? identity_places_max : places_max_;
+    return MakeError(absl::StatusCode::kResourceExhausted, reason_,
+                     absl::StrCat("expected at most ", limit, " ", what_, identity_is_full ? " of one identity" : "",
+                                  " at a time, and so many are open; try again later"),
+                     {{"limit", absl::StrCat(limit)}});
+  }
+  ++taken_;
+  if (found != taken_by_.end()) {
+    ++found->second;
+  } else {
+    taken_by_.emplace(identity, 1);
+  }
+  return absl::OkStatus();
+}
+
+void Places::Leave(absl::string_view identity) {
+  const auto found = taken_by_.find(identity);
+  if (found == taken_by_.end()) return;
+  --taken_;
+  if (--found->second == 0) taken_by_.erase(found);
+}
+
+StreamRegistry::StreamRegistry(absl::string_view reason, absl::string_view what, size_t streams_max)
+    : streams_max_(streams_max), places_(reason, what, streams_max) {}
+
+absl::StatusOr<uint64_t> StreamRegistry::Add(absl::string_view identity, size_t identity_streams_max,
+                                             std::weak_ptr<DrainableStream> stream) {
   absl::MutexLock lock(&mutex_);
   if (draining_) {
     return MakeError(absl::StatusCode::kUnavailable, "DRAINING", "the gateway is about to stop; connect again");
   }
-  if (streams_.size() >= streams_max_) {
-    return MakeError(absl::StatusCode::kResourceExhausted, reason_,
-                     absl::StrCat("expected at most ", streams_max_, " ", what_,
-                                  " at a time, and so many are open; try again later"),
-                     {{"limit", absl::StrCat(streams_max_)}});
-  }
-  streams_.emplace(++last_id_, std::move(stream));
+  if (absl::Status status = places_.Take(identity, identity_streams_max); !status.ok()) return status;
+  streams_.emplace(++last_id_, Stream{std::string(identity), std::move(stream)});
   return last_id_;
 }
 
 void StreamRegistry::Remove(uint64_t id) {
   absl::MutexLock lock(&mutex_);
-  streams_.erase(id);
+  const auto found = streams_.find(id);
+  if (found == streams_.end()) return;
+  places_.Leave(found->second.identity);
+  streams_.erase(found);
 }
 
 size_t StreamRegistry::count() const {
@@ -42,7 +70,7 @@ void StreamRegistry::BeginDrain(absl::Duration grace) {
     absl::MutexLock lock(&mutex_);
     draining_ = true;
     for (const auto& [id, stream] : streams_) {
-      if (auto alive = stream.lock()) streams.push_back(std::move(alive));
+      if (auto alive = stream.stream.lock()) streams.push_back(std::move(alive));
     }
   }
   for (const auto& stream : streams) stream->BeginDrain(grace);
@@ -53,7 +81,7 @@ void StreamRegistry::EndDrain() {
   {
     absl::MutexLock lock(&mutex_);
     for (const auto& [id, stream] : streams_) {
-      if (auto alive = stream.lock()) streams.push_back(std::move(alive));
+      if (auto alive = stream.stream.lock()) streams.push_back(std::move(alive));
     }
   }
   for (const auto& stream : streams) stream->EndDrain();

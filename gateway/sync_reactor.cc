@@ -22,7 +22,8 @@ SyncReactor* SyncReactor::Start(const SyncParts& parts, const BridgeSessionOptio
   auto reactor = std::make_shared<SyncReactor>(parts, options, std::move(authorize), context);
   SyncReactor* const raw = reactor.get();
   raw->self_ = reactor;
-  absl::StatusOr<uint64_t> registration = parts.streams->Add(std::weak_ptr<DrainableStream>(reactor));
+  absl::StatusOr<uint64_t> registration =
+      parts.streams->Add(options.bridge, kStreamsOfBridgeMax, std::weak_ptr<DrainableStream>(reactor));
   // gRPC calls nothing of the reactor before this method has returned, but the registry may.
   raw->strand_.Run([reactor, registration = std::move(registration)] {
     if (registration.ok()) {

@@ -1,8 +1,11 @@
 #include "gateway/twin_service.h"
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/page_token.h"
@@ -20,11 +23,8 @@ constexpr size_t kPageTwins = 50;
 constexpr size_t kPageTwinsMax = 1000;
 constexpr size_t kPageSamples = 1000;
 constexpr size_t kPageSamplesMax = 10000;
-constexpr size_t kTwinIdBytesMax = 1024;
 // Twins looked at under one hold of the reader lock.
 constexpr size_t kListChunk = 256;
-// Twins looked at for one page: a caller who may read few of many gets short pages, not a long wait.
-constexpr size_t kListScanMax = 20000;
 // A wait ends at the deadline of the client, but a client without one does not wait for ever.
 constexpr absl::Duration kWaitMax = absl::Minutes(10);
 
@@ -39,10 +39,14 @@ size_t PageSize(int32_t asked, size_t when_not_set, size_t max, RequestErrors* e
 }
 
 void CheckTwinId(const std::string& twin, RequestErrors* errors) {
-  if (twin.empty()) {
-    errors->Add("twin_id", "expected a twin's identifier.value, got nothing");
-  } else if (twin.size() > kTwinIdBytesMax) {
-    errors->Add("twin_id", absl::StrCat("expected at most ", kTwinIdBytesMax, " bytes, got ", twin.size()));
+  if (twin.empty()) errors->Add("twin_id", "expected a twin's identifier.value, got nothing");
+  errors->CheckNameSize("twin_id", twin);
+}
+
+void CheckNameSizes(absl::string_view field, const google::protobuf::RepeatedPtrField<std::string>& names,
+                    RequestErrors* errors) {
+  for (int i = 0; i < names.size(); ++i) {
+    if (names[i].size() > kRequestNameBytesMax) errors->CheckNameSize(absl::StrCat(field, "[", i, "]"), names[i]);
   }
 }
 
@@ -71,7 +75,143 @@ void SetGapsInRange(const std::vector<pb::Gap>& gaps, int64_t start_unix_ns, int
   }
 }
 
+// The end of the ids that begin with `prefix`; nullopt: there are no others behind them.
+std::optional<std::string> EndOf(absl::string_view prefix) {
+  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xFF) prefix.remove_suffix(1);
+  if (prefix.empty()) return std::nullopt;
+  std::string end(prefix);
+  end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
+  return end;
+}
+
+// Twins that a caller may read, in the order of their ids. Never looks at another one, so that neither what it gives
+// nor how long it takes tells anything of them.
+class ReadableTwins {
+ public:
+  // Those behind `after` whose ids begin with `prefix`. All arguments outlive it.
+  ReadableTwins(const Committer& committer, const Caller& caller, const std::string& prefix, const std::string& after)
+      : committer_(committer), caller_(caller), prefix_(prefix), after_(after), from_(NextId(after)) {
+    if (*from_ < prefix_) from_ = prefix_;
+  }
+
+  // The next ones, at most `limit`; none: there are no more.
+  std::vector<TwinSnapshot> Next(size_t limit) {
+    std::vector<TwinSnapshot> twins;
+    while (twins.empty() && from_.has_value()) {
+      const std::optional<Policy::Twins> readable = caller_.NextTwins(Role::kReader, *from_);
+      if (!readable.has_value()) return twins;
+      const absl::string_view first = std::max<absl::string_view>(readable->id, *from_);
+      if (!absl::StartsWith(first, prefix_)) return twins;
+      if (!readable->is_prefix) {
+        auto twin = committer_.Read([readable](const TwinState& state) { return state.GetTwin(readable->id); });
+        if (twin.ok()) twins.push_back(*std::move(twin));
+        from_ = NextId(readable->id);
+        continue;
+      }
+      // `first` begins with both of them.
+      const absl::string_view within = std::max<absl::string_view>(readable->id, prefix_);
+      twins = committer_.Read([&](const TwinState& state) { return state.ListTwins(within, after_, limit); });
+      if (twins.size() < limit) {
+        from_ = EndOf(within);
+      } else {
+        from_ = NextId(twins.back().twin);
+      }
+    }
+    if (!twins.empty()) after_ = twins.back().twin;
+    return twins;
+  }
+
+ private:
+  // There is none between `id` and this one.
+  static std::string NextId(absl::string_view id) { return absl::StrCat(id, absl::string_view("\0", 1)); }
+
+  const Committer& committer_;
+  const Caller& caller_;
+  const std::string& prefix_;
+  std::string after_;                // the last one given
+  std::optional<std::string> from_;  // nothing before this one is left; nullopt: nothing at all
+};
+
 }  // namespace
+
+// The reactor of a call that may wait for a revision; no thread waits with it.
+//
+//   WaitFor --+--> applied (the committer's thread, or at once) --+--> the first one ends the wait,
+//             +--> late (a timer)                               --+    and takes back the others
+//             +--> OnCancel (gRPC: the client is gone)          --+
+//
+// Owns itself until OnDone.
+class TwinService::WaitingReactor final : public grpc::ServerUnaryReactor,
+                                          public std::enable_shared_from_this<WaitingReactor> {
+ public:
+  enum class End { kApplied, kLate, kCancelled };
+  // Must not block.
+  using Done = absl::AnyInvocable<void(End end) &&>;
+
+  static WaitingReactor* Start(const WatchParts& parts) {
+    auto reactor = std::make_shared<WaitingReactor>(parts);
+    reactor->self_ = reactor;
+    return reactor.get();
+  }
+
+  explicit WaitingReactor(const WatchParts& parts) : committer_(parts.committer), timers_(parts.timers) {}
+
+  // Once, and before gRPC has the reactor: a cancellation comes later.
+  void WaitFor(uint64_t revision, absl::Duration time_max, Done done) {
+    {
+      absl::MutexLock lock(&mutex_);
+      done_ = std::move(done);
+    }
+    const auto end_with = [weak = weak_from_this()](End end) {
+      return [weak, end] {
+        if (const std::shared_ptr<WaitingReactor> self = weak.lock()) self->EndWait(end);
+      };
+    };
+    const uint64_t timer = timers_->Schedule(time_max, end_with(End::kLate));
+    const uint64_t notification = committer_->recent().NotifyAt(revision, end_with(End::kApplied));
+    bool has_ended = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      timer_ = timer;
+      notification_ = notification;
+      has_ended = done_ == nullptr;
+    }
+    // It did not know what to take back.
+    if (has_ended) TakeBack(timer, notification);
+  }
+
+  void OnCancel() override { EndWait(End::kCancelled); }
+  void OnDone() override { const std::shared_ptr<WaitingReactor> last = std::move(self_); }
+
+ private:
+  void EndWait(End end) {
+    Done done;
+    uint64_t timer = 0;
+    uint64_t notification = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      done = std::exchange(done_, nullptr);
+      timer = timer_;
+      // Not from within itself.
+      if (end != End::kApplied) notification = notification_;
+    }
+    if (done == nullptr) return;  // does not wait, or no longer
+    TakeBack(timer, notification);
+    std::move(done)(end);
+  }
+  void TakeBack(uint64_t timer, uint64_t notification) {
+    timers_->Cancel(timer);
+    if (notification != 0) committer_->recent().Cancel(notification);
+  }
+
+  Committer* const committer_;
+  TimerQueue* const timers_;
+  std::shared_ptr<WaitingReactor> self_;  // until OnDone
+  absl::Mutex mutex_;
+  Done done_ ABSL_GUARDED_BY(mutex_);  // null: does not wait
+  uint64_t timer_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t notification_ ABSL_GUARDED_BY(mutex_) = 0;
+};
 
 TwinService::TwinService(const WatchParts& parts, const TwinServiceOptions& options, const Callers* callers,
                          const LiveBridges* live)
@@ -79,7 +219,8 @@ TwinService::TwinService(const WatchParts& parts, const TwinServiceOptions& opti
       options_(options),
       callers_(callers),
       live_(live),
-      writer_(parts.committer, parts.readers, {.document_bytes_max = options.document_bytes_max}) {}
+      writer_(parts.committer, parts.readers, {.document_bytes_max = options.document_bytes_max}),
+      waiting_("OVERLOADED", "calls that wait for their min_revision", options.waiting_max) {}
 
 CallPtr TwinService::Begin(absl::string_view method, grpc::CallbackServerContext* context,
                            grpc::ServerUnaryReactor* reactor) {
@@ -103,33 +244,36 @@ void TwinService::RunOnReaders(const CallPtr& call, Work work) {
   });
 }
 
-void TwinService::WhenApplied(const CallPtr& call, uint64_t revision, absl::AnyInvocable<void() &&> work) {
+void TwinService::WhenApplied(const CallPtr& call, WaitingReactor* reactor, uint64_t revision,
+                              absl::AnyInvocable<void() &&> work) {
   if (revision <= parts_.committer->applied_revision()) return std::move(work)();
-  if (waiting_.fetch_add(1) >= options_.waiting_max) {
-    waiting_.fetch_sub(1);
-    return call->Finish(MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
-                                  absl::StrCat("expected at most ", options_.waiting_max,
-                                               " calls to wait for their min_revision; try again later")));
+  absl::Status taken;
+  {
+    absl::MutexLock lock(&mutex_);
+    taken = waiting_.Take(call->caller().subject(), ShareOfClient(options_.waiting_max));
   }
-  const absl::Time deadline = std::min(call->deadline(), absl::Now() + kWaitMax);
-  parts_.committer->WhenApplied(
-      revision, deadline, [this, call, revision, work = std::move(work)](bool applied) mutable {
-        waiting_.fetch_sub(1);
-        if (!applied) {
-          const uint64_t now = parts_.committer->applied_revision();
-          return call->Finish(MakeError(absl::StatusCode::kDeadlineExceeded, "REVISION_NOT_APPLIED",
-                                        absl::StrCat("min_revision: expected revision ", revision,
-                                                     " to be applied in time, the gateway is at ", now),
-                                        {{"applied_revision", absl::StrCat(now)}}));
-        }
-        // The committer's thread has better things to do.
-        RunOrRefuse(call, std::move(work));
-      });
+  if (!taken.ok()) return call->Finish(taken);
+  using End = WaitingReactor::End;
+  reactor->WaitFor(revision, std::min(call->deadline() - absl::Now(), kWaitMax),
+                   [this, call, revision, work = std::move(work)](End end) mutable {
+                     {
+                       absl::MutexLock lock(&mutex_);
+                       waiting_.Leave(call->caller().subject());
+                     }
+                     // The committer's thread has better things to do.
+                     if (end == End::kApplied) return RunOrRefuse(call, std::move(work));
+                     if (end == End::kCancelled) return call->Finish(absl::CancelledError("the client is gone"));
+                     const uint64_t now = parts_.committer->applied_revision();
+                     call->Finish(MakeError(absl::StatusCode::kDeadlineExceeded, "REVISION_NOT_APPLIED",
+                                            absl::StrCat("min_revision: expected revision ", revision,
+                                                         " to be applied in time, the gateway is at ", now),
+                                            {{"applied_revision", absl::StrCat(now)}}));
+                   });
 }
 
 grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* context, const pb::GetTwinRequest* request,
                                                pb::GetTwinResponse* response) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  WaitingReactor* const reactor = WaitingReactor::Start(parts_);
   const CallPtr call = Begin("GetTwin", context, reactor);
   if (call == nullptr) return reactor;
   RequestErrors errors;
@@ -141,8 +285,10 @@ grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* cont
     call->Finish(status);
     return reactor;
   }
-  WhenApplied(call, request->min_revision(),
-              [this, call, request, response] { call->Finish(FillTwin(*request, response)); });
+  WhenApplied(call, reactor, request->min_revision(), [this, call, request, response] {
+    const absl::Status allowed = callers_->Again(call->caller()).Check(Role::kReader, request->twin_id());
+    call->Finish(allowed.ok() ? FillTwin(*request, response) : allowed);
+  });
   return reactor;
 }
 
@@ -161,11 +307,12 @@ absl::Status TwinService::FillTwin(const pb::GetTwinRequest& request, pb::GetTwi
 
 grpc::ServerUnaryReactor* TwinService::ListTwins(grpc::CallbackServerContext* context,
                                                  const pb::ListTwinsRequest* request, pb::ListTwinsResponse* response) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  WaitingReactor* const reactor = WaitingReactor::Start(parts_);
   const CallPtr call = Begin("ListTwins", context, reactor);
   if (call == nullptr) return reactor;
   RequestErrors errors;
   PageSize(request->page_size(), kPageTwins, kPageTwinsMax, &errors);
+  errors.CheckNameSize("prefix", request->prefix());
   CheckView(request->view(), &errors);
   absl::StatusOr<std::string> after = AfterOf(*request, request->page_token());
   absl::Status status = errors.status();
@@ -175,52 +322,54 @@ grpc::ServerUnaryReactor* TwinService::ListTwins(grpc::CallbackServerContext* co
     call->Finish(status);
     return reactor;
   }
-  WhenApplied(call, request->min_revision(), [this, call, request, response, after = *std::move(after)]() mutable {
-    RunOnReaders(call, [this, call, request, response, after = std::move(after)]() mutable {
-      return FillTwins(call->caller(), *request, std::move(after), response);
-    });
-  });
+  WhenApplied(call, reactor, request->min_revision(),
+              [this, call, request, response, after = *std::move(after)]() mutable {
+                RunOnReaders(call, [this, call, request, response, after = std::move(after)] {
+                  const Caller caller = callers_->Again(call->caller());
+                  if (absl::Status allowed = caller.CheckRole(Role::kReader); !allowed.ok()) return allowed;
+                  return FillTwins(caller, *request, after, response);
+                });
+              });
   return reactor;
 }
 
-absl::Status TwinService::FillTwins(const Caller& caller, const pb::ListTwinsRequest& request, std::string after,
+absl::Status TwinService::FillTwins(const Caller& caller, const pb::ListTwinsRequest& request, const std::string& after,
                                     pb::ListTwinsResponse* response) const {
   RequestErrors unused;
   const size_t page_size = PageSize(request.page_size(), kPageTwins, kPageTwinsMax, &unused);
   const pb::TwinView view = request.view() == pb::TWIN_VIEW_UNSPECIFIED ? pb::TWIN_VIEW_BASIC : request.view();
-  const auto given = [response] { return static_cast<size_t>(response->twins_size()); };
+  // Of later parts of the page more may be applied.
+  response->set_applied_revision(parts_.committer->applied_revision());
+  ReadableTwins readable(*parts_.committer, caller, request.prefix(), after);
+  size_t given = 0;
   size_t bytes = 0;
-  size_t looked_at = 0;
-  bool more = true;
-  while (more && given() < page_size && bytes < options_.page_bytes_max && looked_at < kListScanMax) {
-    const size_t chunk = std::min(kListChunk, page_size - given() + 1);
-    const std::vector<TwinSnapshot> twins = parts_.committer->Read([&](const TwinState& state) {
-      response->set_applied_revision(state.applied_revision());
-      return state.ListTwins(request.prefix(), after, chunk);
-    });
-    more = twins.size() == chunk;
-    looked_at += twins.size();
+  while (true) {
+    // One more than fits tells whether there is another page.
+    const std::vector<TwinSnapshot> twins = readable.Next(std::min(kListChunk, page_size - given + 1));
+    if (twins.empty()) return absl::OkStatus();
     for (const TwinSnapshot& twin : twins) {
-      if (given() >= page_size || bytes >= options_.page_bytes_max) {
-        more = true;
-        break;
+      if (given >= page_size || bytes >= options_.page_bytes_max) {
+        response->set_next_page_token(
+            EncodeToken(TokenBinding(request, {"page_token", "page_size"}), {response->twins().rbegin()->twin_id()}));
+        return absl::OkStatus();
       }
-      after = twin.twin;
-      if (twin.definition == nullptr || !caller.May(Role::kReader, twin.twin)) continue;
       pb::TwinDocument* document = response->add_twins();
       SetTwinDocument(twin.twin, *twin.definition, twin.live, twin.revision, view, document);
       bytes += document->ByteSizeLong();
+      ++given;
     }
   }
-  if (more) {
-    response->set_next_page_token(EncodeToken(TokenBinding(request, {"page_token", "page_size"}), {after}));
-  }
-  return absl::OkStatus();
 }
 
 grpc::ServerWriteReactor<pb::WatchTwinsResponse>* TwinService::WatchTwins(grpc::CallbackServerContext* context,
                                                                           const pb::WatchTwinsRequest* request) {
-  return WatchReactor::Start(parts_, options_.watch, callers_->Of(*context), *request);
+  RequestErrors errors;
+  CheckNameSizes("twin_ids", request->twin_ids(), &errors);
+  CheckNameSizes("prefixes", request->prefixes(), &errors);
+  CheckNameSizes("sensors", request->sensors(), &errors);
+  absl::StatusOr<Caller> caller = callers_->Of(*context);
+  if (caller.ok() && !errors.ok()) caller = errors.status();
+  return WatchReactor::Start(parts_, options_.watch, caller, *request);
 }
 
 grpc::ServerUnaryReactor* TwinService::ValidateTwin(grpc::CallbackServerContext* context,
@@ -269,9 +418,14 @@ grpc::ServerUnaryReactor* TwinService::PutTwin(grpc::CallbackServerContext* cont
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   const CallPtr call = Begin("PutTwin", context, reactor);
   if (call == nullptr) return reactor;
+  RequestErrors errors;
+  errors.CheckNameSize("twin_id", request->twin_id());
+  absl::Status status = errors.status();
   // The id may only be in the document; before that is read, the role alone lets the caller in.
-  absl::Status status = request->twin_id().empty() ? call->caller().CheckRole(Role::kWriter)
-                                                   : call->caller().Check(Role::kWriter, request->twin_id());
+  if (status.ok()) {
+    status = request->twin_id().empty() ? call->caller().CheckRole(Role::kWriter)
+                                        : call->caller().Check(Role::kWriter, request->twin_id());
+  }
   if (!status.ok()) {
     call->Finish(status);
     return reactor;
@@ -281,12 +435,15 @@ grpc::ServerUnaryReactor* TwinService::PutTwin(grpc::CallbackServerContext* cont
         writer_.CheckDocument(request->twin_id(), request->document());
     if (!document.ok()) return call->Finish(document.status());
     const std::string twin = document->twin;
+    RequestErrors name_errors;
+    name_errors.CheckNameSize("document.identifier.value", twin);
+    if (!name_errors.ok()) return call->Finish(name_errors.status());
     if (absl::Status allowed = call->caller().Check(Role::kWriter, twin); !allowed.ok()) return call->Finish(allowed);
     writer_.Put(*std::move(document), request->etag(), call->caller().subject(),
                 [this, call, response, twin](absl::StatusOr<ApplyResult> result) {
                   if (!result.ok()) return call->Finish(result.status());
                   parts_.metrics->writes.Increment();
-                  FillWritten(call->caller(), twin, *result, response->mutable_twin());
+                  FillWritten(callers_->Again(call->caller()), twin, *result, response->mutable_twin());
                   response->set_created(result->created);
                   call->Finish(absl::OkStatus());
                 });
@@ -313,7 +470,8 @@ grpc::ServerUnaryReactor* TwinService::UpdateTwin(grpc::CallbackServerContext* c
                    [this, call, request, response](absl::StatusOr<ApplyResult> result) {
                      if (!result.ok()) return call->Finish(result.status());
                      parts_.metrics->writes.Increment();
-                     FillWritten(call->caller(), request->twin_id(), *result, response->mutable_twin());
+                     FillWritten(callers_->Again(call->caller()), request->twin_id(), *result,
+                                 response->mutable_twin());
                      call->Finish(absl::OkStatus());
                    });
   });
@@ -418,6 +576,7 @@ grpc::ServerUnaryReactor* TwinService::ListSamples(grpc::CallbackServerContext* 
   RequestErrors errors;
   CheckTwinId(request->twin_id(), &errors);
   if (request->sensor().empty()) errors.Add("sensor", "expected the id of a sensor, got nothing");
+  errors.CheckNameSize("sensor", request->sensor());
   PageSize(request->page_size(), kPageSamples, kPageSamplesMax, &errors);
   if (request->has_start_time() && request->has_end_time() &&
       UnixNanosOf(request->start_time()) > UnixNanosOf(request->end_time())) {

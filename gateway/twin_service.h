@@ -2,12 +2,14 @@
 #ifndef MVMD_GATEWAY_TWIN_SERVICE_H_
 #define MVMD_GATEWAY_TWIN_SERVICE_H_
 
-#include <atomic>
 #include <cstddef>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "gateway/call.h"
 #include "gateway/caller.h"
 #include "gateway/live_bridges.h"
+#include "gateway/stream_registry.h"
 #include "gateway/twin_writer.h"
 #include "gateway/watch_reactor.h"
 #include "mvmd/twin/v1alpha1/twin_service.grpc.pb.h"
@@ -18,8 +20,8 @@ struct TwinServiceOptions {
   size_t document_bytes_max = 8 << 20;
   // A page ends early beyond this.
   size_t page_bytes_max = 2 << 20;
-  // Calls that wait for their `min_revision`.
-  size_t waiting_max = 10000;
+  // Calls that wait for their `min_revision`; of one client a share. Each batch of the log looks at all of them.
+  size_t waiting_max = 1000;
   WatchLimits watch;
 };
 
@@ -62,6 +64,7 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
                                         mvmd::twin::v1alpha1::ListSamplesResponse* response) override;
 
  private:
+  class WaitingReactor;
   using Work = absl::AnyInvocable<absl::Status()>;
 
   // Null when the caller is not known; the call has been ended then.
@@ -70,13 +73,14 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
   void RunOrRefuse(const CallPtr& call, absl::AnyInvocable<void() &&> work);
   // Ends the call with what `work` says, which runs on `readers`.
   void RunOnReaders(const CallPtr& call, Work work);
-  // Runs `work`, which ends the call, once `revision` is applied; ends the call when that does not happen in time.
-  void WhenApplied(const CallPtr& call, uint64_t revision, absl::AnyInvocable<void() &&> work);
+  // Runs `work`, which ends the call, once `revision` is applied; ends the call when that does not happen in time, or
+  // its client is gone. The policy may have become another one when `work` runs.
+  void WhenApplied(const CallPtr& call, WaitingReactor* reactor, uint64_t revision, absl::AnyInvocable<void() &&> work);
 
   absl::Status FillTwin(const mvmd::twin::v1alpha1::GetTwinRequest& request,
                         mvmd::twin::v1alpha1::GetTwinResponse* response) const;
-  absl::Status FillTwins(const Caller& caller, const mvmd::twin::v1alpha1::ListTwinsRequest& request, std::string after,
-                         mvmd::twin::v1alpha1::ListTwinsResponse* response) const;
+  absl::Status FillTwins(const Caller& caller, const mvmd::twin::v1alpha1::ListTwinsRequest& request,
+                         const std::string& after, mvmd::twin::v1alpha1::ListTwinsResponse* response) const;
   absl::Status FillBridges(const mvmd::twin::v1alpha1::ListBridgesRequest& request, const std::string& after,
                            mvmd::twin::v1alpha1::ListBridgesResponse* response) const;
   absl::Status FillSamples(const mvmd::twin::v1alpha1::ListSamplesRequest& request, History::SamplePosition from,
@@ -90,7 +94,8 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
   const Callers* const callers_;
   const LiveBridges* const live_;
   TwinWriter writer_;
-  std::atomic<size_t> waiting_ = 0;
+  absl::Mutex mutex_;
+  Places waiting_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace mvmd

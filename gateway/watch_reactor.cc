@@ -73,7 +73,9 @@ absl::Status WatchReactor::Open(const WatchLimits& limits, const absl::StatusOr<
   absl::StatusOr<WatchCursor> cursor = WatchCursor::Create(
       request, std::move(access), limits, parts_.committer->applied_revision(), parts_.clock->UnixNanos());
   if (!cursor.ok()) return cursor.status();
-  absl::StatusOr<uint64_t> registration = parts_.watches->Add(std::weak_ptr<DrainableStream>(shared_from_this()));
+  absl::StatusOr<uint64_t> registration =
+      parts_.watches->Add(caller->subject(), ShareOfClient(parts_.watches->streams_max()),
+                          std::weak_ptr<DrainableStream>(shared_from_this()));
   if (!registration.ok()) return registration.status();
   cursor_ = *std::move(cursor);
   registration_ = *registration;

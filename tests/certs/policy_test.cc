@@ -1,11 +1,15 @@
 #include "certs/policy.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "runtime/grpc_status.h"
 #include "runtime/status_proto.h"
 
 namespace mvmd {
@@ -96,6 +100,8 @@ TEST(PolicyTest, DefaultDeniesEverything) {
   EXPECT_FALSE(policy.MayRead(kViewer, "x"));
   EXPECT_FALSE(policy.MayOperate(kChief));
   EXPECT_TRUE(Policy::Parse("rules: []", "p").ok());
+  EXPECT_EQ(Policy::Parse("", "p").status().code(), absl::StatusCode::kInvalidArgument) << "was it cut off?";
+  EXPECT_EQ(Policy::Parse("# nothing\n", "p").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST(PolicyTest, DenialNamesSubjectRoleAndTwin) {
@@ -105,6 +111,86 @@ TEST(PolicyTest, DenialNamesSubjectRoleAndTwin) {
       denied.message(),
       "spiffe://plant.example/bridge/press: the policy has no rule that gives it the role bridge for twin \"twin-x\"");
   EXPECT_EQ(ReasonOf(denied), "NOT_AUTHORIZED");
+}
+
+TEST(PolicyTest, DenialKeepsItsReasonOnTheWireWhateverTheNamesAre) {
+  const std::string subject = absl::StrCat("spiffe://plant.example/", std::string(2000, 's'));
+  for (const size_t size : {256u, 1024u, 100'000u}) {
+    std::string twin;
+    while (twin.size() < size) twin += "\u00e4";  // three times as long in a header
+    const grpc::Status sent = ToGrpcStatus(Make().Check(subject, Role::kWriter, twin));
+    const absl::Status received = FromGrpcStatus(sent);
+    EXPECT_EQ(ReasonOf(received), "NOT_AUTHORIZED");
+    EXPECT_EQ(MetadataOf(received)["subject"], subject);
+    EXPECT_EQ(MetadataOf(received).count("twin"), size <= 1024 ? 1u : 0u);
+    EXPECT_LT(sent.error_message().size() * 3 + sent.error_details().size() * 4 / 3, 8000u);
+  }
+}
+
+TEST(PolicyTest, FindsTheNextTwinsOfASubject) {
+  struct Case {
+    const char* from;
+    const char* id;  // null: none
+    bool is_prefix;
+  };
+  const Case cases[] = {
+      {"", "exact-1", false},         {"exact-1", "exact-1", false}, {"exact-10", "exact-3", false},
+      {"exact-3", "exact-3", false},  {"exact-3a", "twin-", true},   {"twin-", "twin-", true},
+      {"twin-2024-1", "twin-", true}, {"twin.", "twin.x", false},    {"twin.x", "twin.x", false},
+      {"twin.y", nullptr, false},
+  };
+  const absl::StatusOr<Policy> policy = Policy::Parse(R"(rules:
+  - {subject: spiffe://plant.example/client/viewer, roles: [reader], twins: [twin.x, exact-3, "twin-2024-*", exact-1]}
+  - {subject: spiffe://plant.example/client/*, roles: [reader, operator], twins: ["twin-*", "twin-2*", twin-7]}
+  - {subject: spiffe://plant.example/client/chief, roles: [reader], twins: ["*"]}
+  - {subject: spiffe://plant.example/client/viewer, roles: [writer], twins: ["a*"]}
+)",
+                                                      "policy.yaml");
+  ASSERT_TRUE(policy.ok()) << policy.status();
+  for (const Case& c : cases) {
+    const auto next = policy->NextTwins(kViewer, Role::kReader, c.from);
+    ASSERT_EQ(next.has_value(), c.id != nullptr) << c.from;
+    if (!next.has_value()) continue;
+    EXPECT_EQ(next->id, c.id) << c.from;
+    EXPECT_EQ(next->is_prefix, c.is_prefix) << c.from;
+  }
+  EXPECT_EQ(policy->NextTwins(kChief, Role::kReader, "x")->id, "");
+  EXPECT_TRUE(policy->NextTwins(kChief, Role::kReader, "x")->is_prefix);
+  EXPECT_TRUE(policy->NextTwins(kViewer, Role::kOperator, "x")->is_prefix);
+  EXPECT_FALSE(policy->NextTwins(kRobots, Role::kReader, "").has_value());
+  EXPECT_FALSE(Policy().NextTwins(kChief, Role::kReader, "").has_value());
+}
+
+// Every id of at most four letters a and b, against May.
+TEST(PolicyTest, NextTwinsLeadThroughAllTwinsAndNoOther) {
+  std::vector<std::string> ids = {""};
+  for (size_t i = 0; ids[i].size() < 4; ++i) {
+    ids.push_back(ids[i] + "a");
+    ids.push_back(ids[i] + "b");
+  }
+  std::sort(ids.begin(), ids.end());
+  for (const char* twins : {"a", "'a*'", "aa, 'ab*', b, bab", "'ba*', 'b*', baa, aab", "abba, 'abb*', 'a*', 'bb*', bb",
+                            "'bbbb*'", "'aab*', 'aaa*', aa"}) {
+    for (const char* others : {"bbb", "'aa*', b", "'*'"}) {
+      const absl::StatusOr<Policy> policy =
+          Policy::Parse(absl::StrCat("rules:\n  - {subject: spiffe://a/b, roles: [reader], twins: [", twins,
+                                     "]}\n  - {subject: spiffe://a/b, roles: [reader], twins: [", others, "]}\n"),
+                        "p");
+      ASSERT_TRUE(policy.ok()) << policy.status();
+      for (const std::string& from : ids) {
+        const auto next = policy->NextTwins("spiffe://a/b", Role::kReader, from);
+        const std::string first = next.has_value() ? std::max(from, std::string(next->id)) : "z";
+        for (const std::string& id : ids) {
+          const bool may = policy->May("spiffe://a/b", Role::kReader, id);
+          const std::string place = absl::StrCat(twins, " ", others, ": ", id, " from ", from);
+          EXPECT_FALSE(may && id >= from && id < first) << place;
+          if (!next.has_value()) continue;
+          const bool is_in = next->is_prefix ? absl::StartsWith(id, next->id) : id == next->id;
+          EXPECT_FALSE((is_in || id == first) && !may) << place;
+        }
+      }
+    }
+  }
 }
 
 TEST(PolicyTest, TellsEveryErrorWithItsPlace) {

@@ -377,6 +377,23 @@ TEST_F(RocksDbStoreTest, SaysThatTheDiskIsFullAndReadsOn) {
   EXPECT_EQ((*opened)->log()->Last(), 1u);
 }
 
+// RocksDB aborts the process when it cannot begin a file.
+TEST_F(RocksDbStoreTest, RefusesToRecoverWithoutRoom) {
+  const std::map<std::string, std::string> files = TenEntries();
+  WriteTree(path(), files);
+  const auto opened = RocksDbStore::Open(path(), {.open_free_bytes_min = UINT64_MAX, .open_free_part_min = 1.0});
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(opened.status()), "DISK_FULL");
+  const std::string message(opened.status().message());
+  EXPECT_THAT(message, HasSubstr(path()));
+  EXPECT_THAT(message, ::testing::ContainsRegex("expected at least [0-9]+ free bytes, got [0-9]+"));
+  EXPECT_THAT(message, HasSubstr("free some space on the volume"));
+  EXPECT_EQ(ReadTree(path()), files) << "nothing was touched";
+  Open();
+  EXPECT_EQ(store_->log()->Last(), 10u);
+}
+
 constexpr char kChildPath[] = "MVMD_STORE_TEST_PATH";
 constexpr int kChildPipe = 3;
 

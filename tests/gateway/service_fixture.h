@@ -24,10 +24,10 @@
 namespace mvmd {
 
 inline constexpr char kOtherBridge[] = "spiffe://plant.example/bridge/other";
-inline constexpr char kAlice[] = "spiffe://plant.example/client/alice";  // everything
-inline constexpr char kRita[] = "spiffe://plant.example/client/rita";    // reads twin-1
+inline constexpr char kAlice[] = "spiffe://plant.example/client/alice";    // everything
+inline constexpr char kRita[] = "spiffe://plant.example/client/rita";      // reads twin-1
 inline constexpr char kWalter[] = "spiffe://plant.example/client/walter";  // writes twin-1
-inline constexpr char kEve[] = "spiffe://plant.example/client/eve";      // nothing
+inline constexpr char kEve[] = "spiffe://plant.example/client/eve";        // nothing
 inline constexpr char kSubjectHeader[] = "x-test-subject";
 
 inline constexpr char kTestPolicy[] = R"(
@@ -41,7 +41,8 @@ rules:
 
 struct ServiceLimits {
   size_t sessions_max = 4;
-  size_t watches_max = 4;
+  size_t watches_max = 16;  // of one client: a quarter
+  size_t waiting_max = 16;  // likewise
   size_t recent_bytes_max = 16 << 20;
   size_t page_bytes_max = 2 << 20;
   size_t document_bytes_max = 1 << 20;
@@ -75,6 +76,7 @@ class ServiceTest : public ::testing::Test {
     TwinServiceOptions twin_options;
     twin_options.page_bytes_max = limits_.page_bytes_max;
     twin_options.document_bytes_max = limits_.document_bytes_max;
+    twin_options.waiting_max = limits_.waiting_max;
     twin_options.watch = limits_.watch;
     twin_service_ =
         std::make_unique<TwinService>(WatchParts{committer_.get(), history_.get(), watches_.get(), timers_.get(),

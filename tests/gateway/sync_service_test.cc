@@ -191,6 +191,26 @@ TEST_F(SyncServiceTest, BoundsTheNumberOfSessions) {
   EXPECT_EQ(ReasonOf(end), "TOO_MANY_SESSIONS");
 }
 
+TEST_F(SyncServiceTest, BoundsTheNumberOfStreamsOfOneBridge) {
+  limits_.sessions_max = 100;
+  Start();
+  std::vector<FakeBridge> streams;
+  for (size_t i = 0; i < kStreamsOfBridgeMax; ++i) {
+    streams.push_back(Connect());
+    while (sessions_->count() <= i) std::this_thread::yield();
+  }
+  FakeBridge more = Connect();
+  more.Hello(42);
+  const absl::Status end = more.End();
+  EXPECT_EQ(end.code(), absl::StatusCode::kResourceExhausted) << end;
+  EXPECT_EQ(ReasonOf(end), "TOO_MANY_SESSIONS");
+  EXPECT_EQ(MetadataOf(end)["limit"], absl::StrCat(kStreamsOfBridgeMax));
+  EXPECT_NE(Connect(kOtherBridge).Open(1), 0u) << "others are not harmed";
+  streams.pop_back();
+  while (sessions_->count() >= kStreamsOfBridgeMax) std::this_thread::yield();
+  EXPECT_NE(Connect().Open(42), 0u) << "there is room again";
+}
+
 TEST_F(SyncServiceTest, EndsUnavailableWhenTheDiskIsFullAndTakesItUpAgain) {
   Start();
   {

@@ -1,15 +1,20 @@
 #include "gateway/twin_service.h"
 
+#include <algorithm>
+#include <functional>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "gateway/page_token.h"
 #include "gateway/sample_proto.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/gateway/service_fixture.h"
+#include "tests/gateway/twin_service_fixture.h"
 #include "twin/canonical.h"
 
 namespace mvmd {
@@ -20,64 +25,8 @@ namespace pb = mvmd::twin::v1alpha1;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
-
-class TwinServiceTest : public ServiceTest {
- protected:
-  absl::StatusOr<pb::GetTwinResponse> Get(const std::string& subject, const std::string& twin,
-                                          pb::TwinView view = pb::TWIN_VIEW_UNSPECIFIED) {
-    pb::GetTwinRequest request;
-    request.set_twin_id(twin);
-    request.set_view(view);
-    pb::GetTwinResponse response;
-    if (absl::Status status = Call(subject, &TwinStub::GetTwin, request, &response); !status.ok()) return status;
-    return response;
-  }
-  absl::StatusOr<pb::PutTwinResponse> Put(const std::string& subject, const std::string& document,
-                                          const std::string& etag = "", const std::string& twin = "") {
-    pb::PutTwinRequest request;
-    request.set_twin_id(twin);
-    request.set_document(document);
-    request.set_etag(etag);
-    pb::PutTwinResponse response;
-    if (absl::Status status = Call(subject, &TwinStub::PutTwin, request, &response); !status.ok()) return status;
-    return response;
-  }
-  absl::StatusOr<pb::UpdateTwinResponse> Update(const std::string& subject, const std::string& twin,
-                                                const std::string& patch, const std::string& etag = "") {
-    pb::UpdateTwinRequest request;
-    request.set_twin_id(twin);
-    request.set_merge_patch(patch);
-    request.set_etag(etag);
-    pb::UpdateTwinResponse response;
-    if (absl::Status status = Call(subject, &TwinStub::UpdateTwin, request, &response); !status.ok()) return status;
-    return response;
-  }
-  absl::Status Delete(const std::string& subject, const std::string& twin, const std::string& etag = "") {
-    pb::DeleteTwinRequest request;
-    request.set_twin_id(twin);
-    request.set_etag(etag);
-    pb::DeleteTwinResponse response;
-    return Call(subject, &TwinStub::DeleteTwin, request, &response);
-  }
-  // A session with bindings of temp-1 of the twin, and samples with the values 0, 1, ... a second apart.
-  void AppendSamples(const std::string& twin, int count, int groups = 1) {
-    const uint64_t session = Append(OpenedEntry(1)).revision;
-    Append(FramesEntry(session, std::vector<pb::Frame>{BindingsFrame(1, twin, {{1, "temp-1"}})}));
-    int value = 0;
-    for (int group = 0; group < groups; ++group) {
-      std::vector<Sample> samples;
-      for (int i = 0; i < count; ++i, ++value) samples.push_back(NumberAt(1, kTestTimeNs + value * kSecondNs, value));
-      const auto seq = static_cast<uint64_t>(group + 2);
-      Append(FramesEntry(session, std::vector<pb::Frame>{BlockFrame(seq, samples)}));
-    }
-  }
-  static std::vector<std::string> Ids(const pb::ListTwinsResponse& response) {
-    std::vector<std::string> ids;
-    for (const pb::TwinDocument& twin : response.twins()) ids.push_back(twin.twin_id());
-    return ids;
-  }
-};
 
 TEST_F(TwinServiceTest, GetsTheCanonicalDocumentWithItsEtag) {
   Start();
@@ -379,6 +328,98 @@ TEST_F(TwinServiceTest, ShowsEachCallerOnlyWhatThePolicyAllows) {
   EXPECT_EQ(MetadataOf(hidden)["role"], "reader");
 }
 
+TEST_F(TwinServiceTest, PagesDoNotTellWhatTheCallerMayNotRead) {
+  Start();
+  for (int i = 0; i < 10; ++i) PutTwin(absl::StrCat("twin-", i));
+  callers_.SetPolicy(std::make_shared<const Policy>(*Policy::Parse(
+      "rules: [{subject: 'spiffe://plant.example/client/rita', roles: [reader], twins: [twin-1, twin-5]}]", "p")));
+  pb::ListTwinsRequest request;
+  request.set_page_size(1);
+  pb::ListTwinsResponse response;
+  ASSERT_TRUE(Call(kRita, &TwinStub::ListTwins, request, &response).ok());
+  EXPECT_THAT(Ids(response), ElementsAre("twin-1"));
+  ASSERT_NE(response.next_page_token(), "");
+  request.set_page_token(response.next_page_token());
+  ASSERT_TRUE(Call(kRita, &TwinStub::ListTwins, request, &response).ok());
+  EXPECT_THAT(Ids(response), ElementsAre("twin-5"));
+  EXPECT_EQ(response.next_page_token(), "") << "which would say that there are more";
+  // A token is no secret, and who makes one learns nothing from it.
+  request.set_page_token(EncodeToken(TokenBinding(request, {"page_token", "page_size"}), {"twin-50"}));
+  ASSERT_TRUE(Call(kRita, &TwinStub::ListTwins, request, &response).ok());
+  EXPECT_THAT(Ids(response), IsEmpty());
+  EXPECT_EQ(response.next_page_token(), "");
+}
+
+// Every id of at most four letters a and b, in pages of several sizes, against May.
+TEST_F(TwinServiceTest, ListsExactlyWhatThePolicyAllowsInPages) {
+  Start();
+  std::vector<std::string> ids = {""};
+  for (size_t i = 0; ids[i].size() < 4; ++i) {
+    for (const char* letter : {"a", "b"}) {
+      ids.push_back(ids[i] + letter);
+      PutTwin(ids.back());
+    }
+  }
+  PutTwin("\u00ff\u00ff");
+  ids.push_back("\u00ff\u00ff");
+  std::sort(ids.begin(), ids.end());
+  for (const char* twins : {"a, bb, zz", "'b*'", "aa, 'ab*', b, bab, '\u00ff*'", "'ba*', 'b*', baa", "'*'"}) {
+    const auto policy = std::make_shared<const Policy>(*Policy::Parse(
+        absl::StrCat("rules:\n  - {subject: '", kRita, "', roles: [reader], twins: [bbb]}\n  - {subject: '", kRita,
+                     "', roles: [reader], twins: [", twins, "]}\n"),
+        "p"));
+    callers_.SetPolicy(policy);
+    for (const char* prefix : {"", "a", "ba", "bb", "bbb", "bbbb", "c", "\u00ff"}) {
+      std::vector<std::string> expected;
+      for (const std::string& id : ids) {
+        if (!id.empty() && absl::StartsWith(id, prefix) && policy->MayRead(kRita, id)) expected.push_back(id);
+      }
+      for (const int page_size : {1, 2, 3, 50}) {
+        pb::ListTwinsRequest request;
+        request.set_prefix(prefix);
+        request.set_page_size(page_size);
+        std::vector<std::string> listed;
+        do {
+          pb::ListTwinsResponse response;
+          ASSERT_TRUE(Call(kRita, &TwinStub::ListTwins, request, &response).ok());
+          for (const std::string& id : Ids(response)) listed.push_back(id);
+          EXPECT_TRUE(response.twins_size() == page_size || response.next_page_token().empty());
+          request.set_page_token(response.next_page_token());
+        } while (!request.page_token().empty());
+        EXPECT_EQ(listed, expected) << twins << " below \"" << prefix << "\" in pages of " << page_size;
+      }
+    }
+  }
+}
+
+TEST_F(TwinServiceTest, TellsTheReasonHoweverLongANameIs) {
+  Start();
+  PutTwin("twin-1");
+  const std::string name(8000, 'x');
+  const auto expect_refused = [](const absl::Status& status, const std::string& field) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_EQ(ReasonOf(status), "REQUEST_INVALID");
+    const auto violations = FieldViolationsOf(status);
+    ASSERT_THAT(violations, Not(IsEmpty()));
+    EXPECT_EQ(violations[0].field(), field);
+  };
+  expect_refused(Get(kRita, name).status(), "twin_id");
+  expect_refused(Put(kWalter, TestDocumentText("twin-1"), "", name).status(), "twin_id");
+  expect_refused(Put(kWalter, TestDocumentText(name)).status(), "document.identifier.value");
+  expect_refused(Put(kWalter, TestDocumentText(name), "", "twin-1").status(), "twin_id");
+  expect_refused(Update(kWalter, name, "{}").status(), "twin_id");
+  expect_refused(Delete(kWalter, name), "twin_id");
+  pb::ListTwinsRequest twins;
+  twins.set_prefix(name);
+  pb::ListTwinsResponse listed;
+  expect_refused(Call(kRita, &TwinStub::ListTwins, twins, &listed), "prefix");
+  pb::ListSamplesRequest samples;
+  samples.set_twin_id("twin-1");
+  samples.set_sensor(name);
+  pb::ListSamplesResponse sampled;
+  expect_refused(Call(kRita, &TwinStub::ListSamples, samples, &sampled), "sensor");
+}
+
 TEST_F(TwinServiceTest, AuthorizesEveryMethod) {
   Start();
   PutTwin("twin-1");
@@ -603,247 +644,6 @@ TEST_F(TwinServiceTest, CountsCallsByMethodAndCode) {
   Start();
   Get(kAlice, "twin-9").status().IgnoreError();
   EXPECT_THAT(registry_.Text(), HasSubstr(R"(mvmd_gateway_rpcs_total{code="NOT_FOUND",method="GetTwin"} 1)"));
-}
-
-// A watch, read as the test wants it.
-class Watch {
- public:
-  Watch(pb::TwinService::Stub* stub, std::unique_ptr<grpc::ClientContext> context, const pb::WatchTwinsRequest& request)
-      : context_(std::move(context)), reader_(stub->WatchTwins(context_.get(), request)) {}
-  ~Watch() {
-    if (ended_) return;
-    context_->TryCancel();
-    End().IgnoreError();
-  }
-
-  bool Read(pb::WatchTwinsResponse* response) { return reader_->Read(response); }
-  // Values of samples until the last is `last`.
-  std::vector<double> ReadValuesUntil(double last) {
-    std::vector<double> values;
-    pb::WatchTwinsResponse response;
-    while ((values.empty() || values.back() != last) && reader_->Read(&response)) {
-      if (!response.resume_token().empty()) token_ = response.resume_token();
-      for (const pb::TwinChange& change : response.changes()) {
-        merged_ += change.samples().merged_count();
-        for (const pb::Sample& sample : change.samples().samples()) values.push_back(sample.number());
-      }
-    }
-    return values;
-  }
-  absl::Status End() {
-    pb::WatchTwinsResponse response;
-    while (reader_->Read(&response)) {
-      if (!response.resume_token().empty()) token_ = response.resume_token();
-    }
-    ended_ = true;
-    return FromGrpcStatus(reader_->Finish());
-  }
-  const std::string& token() const { return token_; }
-  uint64_t merged() const { return merged_; }
-
- private:
-  std::unique_ptr<grpc::ClientContext> context_;
-  std::unique_ptr<grpc::ClientReader<pb::WatchTwinsResponse>> reader_;
-  std::string token_;
-  uint64_t merged_ = 0;
-  bool ended_ = false;
-};
-
-class WatchReactorTest : public TwinServiceTest {
- protected:
-  Watch Open(const pb::WatchTwinsRequest& request, const std::string& subject = kAlice) {
-    return Watch(twins_.get(), As(subject), request);
-  }
-  static std::vector<double> Numbers(int count) {
-    std::vector<double> numbers;
-    for (int i = 0; i < count; ++i) numbers.push_back(i);
-    return numbers;
-  }
-};
-
-TEST_F(WatchReactorTest, TellsASnapshotThenEveryChange) {
-  Start();
-  PutTwin("twin-1");
-  Watch watch = Open({});
-  pb::WatchTwinsResponse response;
-  ASSERT_TRUE(watch.Read(&response));
-  ASSERT_EQ(response.changes_size(), 1);
-  EXPECT_EQ(response.changes(0).document().canonical(), TestDocumentText("twin-1"));
-  EXPECT_FALSE(response.snapshot_part());
-  AppendSamples("twin-1", 10, 20);
-  EXPECT_EQ(watch.ReadValuesUntil(199), Numbers(200));
-}
-
-TEST_F(WatchReactorTest, ResumesAfterTheToken) {
-  Start();
-  PutTwin("twin-1");
-  AppendSamples("twin-1", 10, 3);
-  pb::WatchTwinsRequest request;
-  request.set_start_revision(1);
-  std::string token;
-  {
-    Watch watch = Open(request);
-    EXPECT_EQ(watch.ReadValuesUntil(29), Numbers(30));
-    token = watch.token();
-  }
-  pb::WatchTwinsRequest again;
-  again.set_resume_token(token);
-  Watch watch = Open(again);
-  Append(DeleteEntry("twin-1"));
-  pb::WatchTwinsResponse response;
-  ASSERT_TRUE(watch.Read(&response));
-  ASSERT_EQ(response.changes_size(), 1);
-  EXPECT_TRUE(response.changes(0).has_removed()) << "and nothing twice";
-}
-
-TEST_F(WatchReactorTest, ReadsTheLogWhenTheWindowIsPast) {
-  limits_.recent_bytes_max = 1;
-  Start();
-  PutTwin("twin-1");
-  AppendSamples("twin-1", 10, 50);
-  pb::WatchTwinsRequest request;
-  request.set_start_revision(1);
-  Watch watch = Open(request);
-  EXPECT_EQ(watch.ReadValuesUntil(499), Numbers(500));
-}
-
-TEST_F(WatchReactorTest, SaysWhereTheLogBeginsWhenTheStartIsCompacted) {
-  limits_.recent_bytes_max = 1;
-  Start();
-  PutTwin("twin-1");
-  AppendSamples("twin-1", 1, 10);
-  ASSERT_TRUE(log_.TrimBefore(5).ok());
-  pb::WatchTwinsRequest request;
-  request.set_start_revision(2);
-  Watch watch = Open(request);
-  const absl::Status end = watch.End();
-  EXPECT_EQ(end.code(), absl::StatusCode::kOutOfRange) << end;
-  EXPECT_EQ(ReasonOf(end), "REVISION_COMPACTED");
-  EXPECT_EQ(MetadataOf(end)["oldest_revision"], "5");
-}
-
-TEST_F(WatchReactorTest, ASlowWatcherMissesNothingAndHoldsUpNobody) {
-  limits_.recent_bytes_max = 10'000;
-  limits_.watch.response_bytes_max = 2000;
-  Start();
-  PutTwin("twin-1");
-  pb::WatchTwinsRequest request;
-  request.set_start_revision(1);
-  Watch slow = Open(request);
-  Watch fast = Open(request);
-  std::thread writer([this] { AppendSamples("twin-1", 200, 50); });
-  EXPECT_EQ(fast.ReadValuesUntil(9999), Numbers(10000));
-  writer.join();
-  EXPECT_EQ(slow.ReadValuesUntil(9999), Numbers(10000)) << "it was read only now";
-}
-
-TEST_F(WatchReactorTest, LatestTellsASlowWatcherTheLastValueAndHowManyItMissed) {
-  limits_.watch.response_bytes_max = 2000;
-  Start();
-  PutTwin("twin-1");
-  pb::WatchTwinsRequest request;
-  request.set_start_revision(1);
-  request.set_mode(pb::WATCH_MODE_LATEST);
-  AppendSamples("twin-1", 200, 50);
-  Watch watch = Open(request);
-  const std::vector<double> values = watch.ReadValuesUntil(9999);
-  EXPECT_LT(values.size(), 100u);
-  EXPECT_EQ(values.size() + watch.merged(), 10000u);
-}
-
-TEST_F(WatchReactorTest, SendsBookmarksWhenNothingHappens) {
-  Start();
-  PutTwin("twin-1");
-  pb::WatchTwinsRequest request;
-  request.set_start_revision(2);
-  request.mutable_bookmark_interval()->set_nanos(100'000'000);
-  Watch watch = Open(request);
-  pb::WatchTwinsResponse response;
-  for (int i = 0; i < 2; ++i) {
-    ASSERT_TRUE(watch.Read(&response));
-    EXPECT_EQ(response.changes_size(), 0);
-    EXPECT_EQ(response.revision(), 1u);
-    EXPECT_FALSE(response.resume_token().empty());
-  }
-}
-
-TEST_F(WatchReactorTest, SnapshotsManyTwins) {
-  limits_.watch.snapshot_twins_max = 3;
-  limits_.watch.response_bytes_max = 20'000;
-  Start();
-  std::set<std::string> expected;
-  for (int i = 0; i < 20; ++i) {
-    expected.insert(absl::StrCat("twin-", i));
-    PutTwin(absl::StrCat("twin-", i));
-  }
-  Watch watch = Open({});
-  std::set<std::string> told;
-  pb::WatchTwinsResponse response;
-  do {
-    ASSERT_TRUE(watch.Read(&response));
-    for (const pb::TwinChange& change : response.changes()) EXPECT_TRUE(told.insert(change.twin_id()).second);
-  } while (response.snapshot_part());
-  EXPECT_EQ(told, expected);
-  EXPECT_FALSE(response.resume_token().empty());
-}
-
-TEST_F(WatchReactorTest, ShowsOnlyWhatThePolicyAllows) {
-  Start();
-  PutTwin("twin-1");
-  PutTwin("twin-2");
-  {
-    Watch watch = Open({}, kRita);
-    pb::WatchTwinsResponse response;
-    ASSERT_TRUE(watch.Read(&response));
-    ASSERT_EQ(response.changes_size(), 1);
-    EXPECT_EQ(response.changes(0).twin_id(), "twin-1");
-  }
-  pb::WatchTwinsRequest request;
-  request.add_twin_ids("twin-2");
-  EXPECT_EQ(ReasonOf(Open(request, kRita).End()), "NOT_AUTHORIZED");
-  EXPECT_EQ(ReasonOf(Open({}, kEve).End()), "NOT_AUTHORIZED");
-}
-
-TEST_F(WatchReactorTest, RefusesABadRequestAndTooMany) {
-  limits_.watches_max = 1;
-  Start();
-  pb::WatchTwinsRequest bad;
-  bad.set_resume_token("x");
-  EXPECT_EQ(ReasonOf(Open(bad).End()), "REQUEST_INVALID");
-  Watch first = Open({});
-  pb::WatchTwinsResponse response;
-  ASSERT_TRUE(first.Read(&response));
-  const absl::Status end = Open({}).End();
-  EXPECT_EQ(end.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(ReasonOf(end), "TOO_MANY_WATCHES");
-}
-
-TEST_F(WatchReactorTest, EndsUnavailableWithATokenWhenTheGatewayDrains) {
-  Start();
-  PutTwin("twin-1");
-  pb::WatchTwinsRequest request;
-  request.add_twin_ids("twin-2");  // nothing to tell
-  request.set_start_revision(1);
-  Watch watch = Open(request);
-  // Only a watch that is open is told.
-  while (watches_->count() == 0) std::this_thread::yield();
-  watches_->BeginDrain(absl::Seconds(1));
-  const absl::Status end = watch.End();
-  EXPECT_EQ(end.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(ReasonOf(end), "DRAINING");
-  EXPECT_FALSE(watch.token().empty());
-}
-
-TEST_F(WatchReactorTest, ForgetsAClientThatIsGone) {
-  Start();
-  {
-    Watch watch = Open({});
-    pb::WatchTwinsResponse response;
-    ASSERT_TRUE(watch.Read(&response));
-    EXPECT_EQ(watches_->count(), 1u);
-  }
-  EXPECT_TRUE(watches_->WaitUntilEmpty(absl::Seconds(10)));
-  EXPECT_THAT(registry_.Text(), HasSubstr("mvmd_gateway_watches 0"));
 }
 
 }  // namespace
