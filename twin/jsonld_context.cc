@@ -91,8 +91,18 @@ std::shared_ptr<JsonLdContext> JsonLdContextProcessor::Clone(const JsonLdContext
 absl::StatusOr<std::shared_ptr<JsonLdContext>> JsonLdContextProcessor::Apply(const JsonLdContextPtr& active,
                                                                              const Json& local, string_view base_url,
                                                                              Scope scope, const Inclusion& inclusion) {
-  if (inclusion.depth > kJsonLdDepthMax) return JsonLdTooDeep();
   if (absl::Status status = budget_->status(); !status.ok()) return status;
+  if (depth_ >= kJsonLdDepthMax) return JsonLdTooDeep();
+  ++depth_;
+  absl::StatusOr<std::shared_ptr<JsonLdContext>> result = ApplyEntries(active, local, base_url, scope, inclusion);
+  --depth_;
+  return result;
+}
+
+absl::StatusOr<std::shared_ptr<JsonLdContext>> JsonLdContextProcessor::ApplyEntries(const JsonLdContextPtr& active,
+                                                                                    const Json& local,
+                                                                                    string_view base_url, Scope scope,
+                                                                                    const Inclusion& inclusion) {
   if (const Json* propagate = local.Find("@propagate"); propagate != nullptr && propagate->is_bool()) {
     scope.propagate = propagate->boolean();
   }
@@ -142,7 +152,6 @@ absl::StatusOr<std::shared_ptr<JsonLdContext>> JsonLdContextProcessor::Include(s
   absl::StatusOr<const Json*> loaded = Load(resolved);
   if (!loaded.ok()) return loaded.status();
   inner.remote.push_back(resolved);
-  ++inner.depth;
   return Apply(std::move(result), **loaded, resolved, Scope(), inner);
 }
 
@@ -203,10 +212,10 @@ absl::Status JsonLdContextProcessor::Define(const Json& definition, string_view 
   const auto validate = [&](const Json& scoped) {
     Inclusion inner = inclusion;
     inner.validates_scoped = false;
-    ++inner.depth;
     return Apply(*result, scoped, base_url, {.override_protected = true, .propagate = true}, inner).status();
   };
-  JsonLdTermMaker maker(*context, base_url, is_protected, scope.override_protected, validate, budget_, result->get());
+  JsonLdTermMaker maker(*context, base_url, is_protected, scope.override_protected, validate, &depth_, budget_,
+                        result->get());
   return maker.DefineAll();
 }
 

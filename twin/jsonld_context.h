@@ -106,12 +106,14 @@ class JsonLdContextProcessor {
   struct Inclusion {
     std::vector<std::string> remote;  // contexts being read, outermost first
     bool validates_scoped = true;     // false: only to see whether a scoped context can be read at all
-    int depth = 0;
   };
 
   absl::StatusOr<std::shared_ptr<JsonLdContext>> Apply(const JsonLdContextPtr& active, const Json& local,
                                                        absl::string_view base_url, Scope scope,
                                                        const Inclusion& inclusion);
+  absl::StatusOr<std::shared_ptr<JsonLdContext>> ApplyEntries(const JsonLdContextPtr& active, const Json& local,
+                                                              absl::string_view base_url, Scope scope,
+                                                              const Inclusion& inclusion);
   absl::StatusOr<std::shared_ptr<JsonLdContext>> Include(std::shared_ptr<JsonLdContext> result, absl::string_view url,
                                                          absl::string_view base_url, const Inclusion& inclusion);
   absl::Status Define(const Json& definition, absl::string_view base_url, const Scope& scope,
@@ -126,6 +128,7 @@ class JsonLdContextProcessor {
 
   const JsonLdOptions& options_;
   JsonLdBudget* const budget_;
+  int depth_ = 0;  // of contexts in contexts and of terms that need terms: both use the stack
   // Definitions with what they import, by definition; their terms may have scoped contexts.
   std::map<const Json*, Json> imported_;
 };

@@ -113,12 +113,13 @@ bool RedefinesType(const Json& value) {
 }  // namespace
 
 JsonLdTermMaker::JsonLdTermMaker(const Json& definition, string_view base_url, bool is_protected,
-                                 bool override_protected, Validate validate, JsonLdBudget* budget,
+                                 bool override_protected, Validate validate, int* depth, JsonLdBudget* budget,
                                  JsonLdContext* result)
     : base_url_(base_url),
       is_protected_(is_protected),
       override_protected_(override_protected),
       validate_(std::move(validate)),
+      depth_(depth),
       budget_(budget),
       result_(result),
       definition_(definition) {
@@ -143,13 +144,14 @@ absl::Status JsonLdTermMaker::Define(string_view name) {
   if (entry.state == State::kBeingDefined) {
     return TermError("cyclic IRI mapping", name, "expected no term that needs itself");
   }
-  if (++depth_ > kJsonLdDepthMax) return JsonLdTooDeep();
+  if (*depth_ >= kJsonLdDepthMax) return JsonLdTooDeep();
   if (absl::Status status = budget_->status(); !status.ok()) return status;
   entry.state = State::kBeingDefined;
-  if (absl::Status status = DefineAs(name, *entry.value); !status.ok()) return status;
+  ++*depth_;
+  const absl::Status status = DefineAs(name, *entry.value);
+  --*depth_;
   entry.state = State::kDefined;
-  --depth_;
-  return absl::OkStatus();
+  return status;
 }
 
 absl::Status JsonLdTermMaker::DefineAs(string_view name, const Json& value) {

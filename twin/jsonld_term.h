@@ -24,8 +24,9 @@ class JsonLdTermMaker {
   // Whether a scoped context can be processed.
   using Validate = std::function<absl::Status(const Json& scoped)>;
 
+  // `depth` counts how deep terms and contexts nest, this one's included.
   JsonLdTermMaker(const Json& definition, absl::string_view base_url, bool is_protected, bool override_protected,
-                  Validate validate, JsonLdBudget* budget, JsonLdContext* result);
+                  Validate validate, int* depth, JsonLdBudget* budget, JsonLdContext* result);
 
   absl::Status DefineAll();
 
@@ -62,11 +63,11 @@ class JsonLdTermMaker {
   const bool is_protected_;
   const bool override_protected_;
   const Validate validate_;
+  int* const depth_;
   JsonLdBudget* const budget_;
   JsonLdContext* const result_;
   const Json& definition_;
   absl::flat_hash_map<absl::string_view, Entry> entries_;
-  int depth_ = 0;
 };
 
 }  // namespace mvmd

@@ -207,6 +207,14 @@ TEST(CanonicalizeGraphTest, RefusesDocumentsThatGrow) {
   std::string chain;
   for (int i = 0; i < 20000; ++i) absl::StrAppend(&chain, i == 0 ? "" : ",", "\"t", i, "\": \"t", i + 1, ":x\"");
   EXPECT_THAT(ErrorOf(absl::StrCat(R"({"@context": {)", chain, "}}")), StartsWith("limit exceeded: "));
+  // The same in scoped contexts within each other, each at the end of such a row.
+  std::string nested = "{}";
+  for (int level = 0; level < 60; ++level) {
+    std::string row;
+    for (int i = 0; i < 200; ++i) absl::StrAppend(&row, "\"t", i, "\": \"t", i + 1, ":x\", ");
+    nested = absl::StrCat("{", row, R"("t200": {"@id": "urn:t", "@prefix": true, "@context": )", nested, "}}");
+  }
+  EXPECT_THAT(ErrorOf(absl::StrCat(R"({"@context": )", nested, "}")), StartsWith("limit exceeded: "));
 }
 
 TEST(CanonicalizeGraphTest, RefusesAmbiguousDocuments) {
