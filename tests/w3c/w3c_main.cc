@@ -2,42 +2,16 @@
 //
 // Runs W3C's tests of KIND (expand, toRdf, rdf-canon) from FOLDER, the folder `tests` of a copy of json-ld-api or
 // rdf-canon. With --manifest FILE only the tests that FILE names have to pass, else all.
-#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <set>
-#include <sstream>
+#include <string>
+#include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/w3c/suite.h"
 
 namespace mvmd {
-
-absl::StatusOr<std::string> W3cFolder::ReadText(absl::string_view name) const {
-  const std::string path = absl::StrCat(path_, "/", name);
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path));
-  return text.str();
-}
-
-absl::StatusOr<Json> W3cFolder::ReadJson(absl::string_view name) const {
-  absl::StatusOr<std::string> text = ReadText(name);
-  if (!text.ok()) return text.status();
-  return ParseJson(*text);
-}
-
-std::string IdOf(const Json& entry) {
-  const std::string id = TextAt(entry, entry.Find("@id") != nullptr ? "@id" : "id");
-  return id.substr(id.find('#') == std::string::npos ? 0 : id.find('#') + 1);
-}
-
-std::string TextAt(const Json& object, absl::string_view name) {
-  const Json* text = object.Find(name);
-  return text != nullptr && text->is_string() ? text->string() : std::string();
-}
 
 namespace {
 
