@@ -79,8 +79,8 @@ std::optional<std::string> ExpandIri(const JsonLdContext& context, absl::string_
 // Makes active contexts of local ones. Used for one document, which it has to outlive, as do `options` and `budget`.
 //
 //   JsonLdContextProcessor processor(options, &budget);
-//   absl::StatusOr<JsonLdContextPtr> context = processor.Process(processor.Initial(), *document.Find("@context"),
-//   base);
+//   const Json& local = *document.Find("@context");
+//   absl::StatusOr<JsonLdContextPtr> context = processor.Process(processor.Initial(), local, options.base);
 class JsonLdContextProcessor {
  public:
   struct Scope {
