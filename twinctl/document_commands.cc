@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "twin/canonical.h"
 #include "twin/json.h"
+#include "twin/linked_data.h"
 #include "twin/rules.h"
 #include "twinctl/command.h"
 #include "twinctl/findings.h"
@@ -54,6 +55,8 @@ class CanonicalizeCommand final : public Command {
   CLI::App* Register(CLI::App& app) override {
     CLI::App* command = app.add_subcommand("canonicalize", "Print the canonical bytes (C1, RFC 8785) of a document");
     command->add_option("FILE", file_, "JSON text, or - for standard input")->required();
+    command->add_flag("--nquads", nquads_, "Print its canonical graph (C2, RDFC-1.0) instead, as N-Quads");
+    command->add_flag("--lossless", lossless_, "Take its lossless variant, whose context keeps order and types in RDF");
     command->add_flag("--digest", digest_, "Print the SHA-256 of the bytes, in hex, instead");
     return command;
   }
@@ -61,7 +64,7 @@ class CanonicalizeCommand final : public Command {
   absl::StatusOr<ExitCode> Run(CommandContext& context) override {
     const absl::StatusOr<std::string> text = ReadInput(file_);
     if (!text.ok()) return text.status();
-    const JsonParseResult parsed = ParseIJson(*text);
+    JsonParseResult parsed = ParseIJson(*text);
     if (!parsed.ok) {
       std::string message = absl::StrCat(file_, ": is no I-JSON (RFC 7493), so it has no canonical form");
       for (const JsonProblem& problem : parsed.problems) {
@@ -70,6 +73,11 @@ class CanonicalizeCommand final : public Command {
       }
       return absl::InvalidArgumentError(message);
     }
+    if (lossless_) {
+      if (!parsed.value.is_object()) return absl::InvalidArgumentError(absl::StrCat(file_, ": expected an object"));
+      parsed.value = LosslessDocument(parsed.value);
+    }
+    if (nquads_) return PrintGraph(parsed.value, context);
     const std::string canonical = Canonicalize(parsed.value);
     if (digest_) {
       context.out() << Sha256Hex(canonical) << "\n";
@@ -80,7 +88,25 @@ class CanonicalizeCommand final : public Command {
   }
 
  private:
+  absl::StatusOr<ExitCode> PrintGraph(const Json& document, CommandContext& context) {
+    const absl::StatusOr<CanonicalGraph> graph = CanonicalizeGraph(document);
+    if (!graph.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(file_, ": has no canonical graph: ", graph.status().message()));
+    }
+    if (digest_) {
+      context.out() << graph->sha256 << "\n";
+    } else {
+      context.out() << graph->nquads;
+    }
+    if (graph->lossy) {
+      context.console().err() << Printable(file_) << ": lossy: RDF does not hold all that this document says\n";
+    }
+    return ExitCode::kFine;
+  }
+
   std::string file_;
+  bool nquads_ = false;
+  bool lossless_ = false;
   bool digest_ = false;
 };
 
