@@ -64,8 +64,8 @@ struct JsonLdOptions {
   std::string base;                      // an IRI; empty: there is none, relative IRIs stay relative
   const Json* expand_context = nullptr;  // processed before the document's own
   JsonLdContextLookup contexts;          // empty: BuiltInJsonLdContext
-  // Bytes of text written, and 128 more for every value made, quad component made, term copied and name looked at: about
-  // what the memory for it takes. A document of ordinary form takes fifty times its size.
+  // Bytes of text written, and 128 more for every value made, quad component made, term copied and name looked at:
+  // about what the memory for it takes. A document of ordinary form takes fifty times its size.
   size_t work_max = size_t{256} << 20;
 };
 
