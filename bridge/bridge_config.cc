@@ -16,6 +16,8 @@
 #include "bridge/decoder.h"
 #include "bridge/topic_pattern.h"
 #include "certs/tls_files.h"
+#include "runtime/log.h"
+#include "runtime/ops_server.h"
 
 namespace mvmd {
 namespace {
@@ -36,7 +38,8 @@ void CheckDuration(absl::string_view path, const google::protobuf::Duration& val
   }
 }
 
-void CheckNumber(absl::string_view path, uint64_t value, uint64_t min, uint64_t max, absl::string_view unit,
+template <typename Number>
+void CheckNumber(absl::string_view path, Number value, Number min, Number max, absl::string_view unit,
                  ConfigErrors* errors) {
   if (errors->Has(path)) return;
   if (value < min || value > max) {
@@ -46,7 +49,7 @@ void CheckNumber(absl::string_view path, uint64_t value, uint64_t min, uint64_t 
 
 void CheckMqtt(const pb::MqttConfig& mqtt, ConfigErrors* errors) {
   if (mqtt.host().empty()) errors->Add("mqtt.host", "expected the broker's host name or address, got nothing");
-  CheckNumber("mqtt.port", mqtt.port(), 1, 65535, "", errors);
+  CheckNumber<uint64_t>("mqtt.port", mqtt.port(), 1, 65535, "", errors);
   if (mqtt.client_id().empty()) {
     errors->Add("mqtt.client_id",
                 "expected a name for the persistent session that no other client of the broker has, got nothing");
@@ -68,7 +71,7 @@ void CheckMqtt(const pb::MqttConfig& mqtt, ConfigErrors* errors) {
   // libmosquitto takes whole seconds from 5 on.
   CheckDuration("mqtt.keepalive", mqtt.keepalive(), absl::Seconds(5), absl::Seconds(65535), errors);
   CheckDuration("mqtt.session_expiry", mqtt.session_expiry(), absl::Seconds(60), absl::Hours(24 * 365), errors);
-  CheckNumber("mqtt.max_payload_bytes", mqtt.max_payload_bytes(), 1, 16 * kMiB, " bytes", errors);
+  CheckNumber<uint64_t>("mqtt.max_payload_bytes", mqtt.max_payload_bytes(), 1, 16 * kMiB, " bytes", errors);
   CheckDuration("mqtt.reconnect_delay_min", mqtt.reconnect_delay_min(), absl::Milliseconds(1), absl::Minutes(10),
                 errors);
   CheckDuration("mqtt.reconnect_delay_max", mqtt.reconnect_delay_max(), ToAbslDuration(mqtt.reconnect_delay_min()),
@@ -89,14 +92,13 @@ void CheckUplink(const pb::UplinkConfig& uplink, ConfigErrors* errors) {
                 "certificate; got nothing");
   }
   CheckDuration("uplink.linger", uplink.linger(), absl::ZeroDuration(), absl::Seconds(10), errors);
-  CheckNumber("uplink.max_message_bytes", uplink.max_message_bytes(), 4 * kKiB, kMiB, " bytes", errors);
+  CheckNumber<uint64_t>("uplink.max_message_bytes", uplink.max_message_bytes(), 4 * kKiB, kMiB, " bytes", errors);
   CheckDuration("uplink.stall_timeout", uplink.stall_timeout(), absl::Seconds(1), absl::Minutes(10), errors);
   CheckDuration("uplink.backoff_min", uplink.backoff_min(), absl::Milliseconds(10), absl::Minutes(10), errors);
   CheckDuration("uplink.backoff_max", uplink.backoff_max(), ToAbslDuration(uplink.backoff_min()), absl::Minutes(10),
                 errors);
   CheckDuration("uplink.connect_timeout", uplink.connect_timeout(), absl::Milliseconds(100), absl::Minutes(10), errors);
-  CheckNumber("uplink.compression_level", static_cast<uint64_t>(std::max(uplink.compression_level(), 0)), 1, 19, "",
-              errors);
+  CheckNumber<int32_t>("uplink.compression_level", uplink.compression_level(), 1, 19, "", errors);
   CheckDuration("uplink.report_interval", uplink.report_interval(), absl::Milliseconds(100), absl::Hours(1), errors);
 }
 
@@ -227,7 +229,7 @@ void CheckBridgeConfig(const pb::BridgeConfig& config, ConfigErrors* errors) {
   if (config.outbox().path().empty()) {
     errors->Add("outbox.path", "expected the file of the outbox, for example /var/lib/mvmd/outbox.db, got nothing");
   }
-  CheckNumber("outbox.max_bytes", config.outbox().max_bytes(), kMiB, uint64_t{1} << 42, " bytes", errors);
+  CheckNumber<uint64_t>("outbox.max_bytes", config.outbox().max_bytes(), kMiB, uint64_t{1} << 42, " bytes", errors);
   CheckUplink(config.uplink(), errors);
   if (config.routes().empty()) {
     errors->Add("routes", "expected at least one route from topics to sensors, got none");
@@ -235,11 +237,8 @@ void CheckBridgeConfig(const pb::BridgeConfig& config, ConfigErrors* errors) {
   for (int i = 0; i < config.routes_size(); ++i) {
     CheckRoute(absl::StrCat("routes[", i, "]"), config.routes(i), errors);
   }
-  std::string host;
-  int port;
-  if (config.ops().address() != "off" && !ParseHostPort(config.ops().address(), &host, &port)) {
-    errors->Add("ops.address", absl::StrCat("expected `host:port` or `off`, got `", config.ops().address(), "`"));
-  }
+  CheckOpsConfig(config.ops(), errors);
+  CheckLogConfig(config.log(), errors);
 }
 
 std::unique_ptr<BridgeSetup> LoadBridgeSetup(const std::string& path, ConfigErrors* errors) {

@@ -7,6 +7,7 @@
 #include "bridge/bridge.h"
 #include "bridge/bridge_config.h"
 #include "bridge/version.h"
+#include "runtime/grpc_log.h"
 #include "runtime/log.h"
 #include "runtime/signals.h"
 
@@ -40,6 +41,7 @@ int Run(const std::string& path) {
     std::fprintf(stderr, "%s\n", errors.ToString().c_str());
     return kExitInvalid;
   }
+  RouteGrpcLog();
   Log(LogLevel::kInfo, "bridge starts", {{"version", kVersion}, {"config", path}});
   absl::StatusOr<std::unique_ptr<Bridge>> bridge =
       Bridge::Start(std::move(setup), [&signals] { signals.RequestStop(); });

@@ -4,7 +4,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/repeated_field.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "twin/block.h"
 
 namespace mvmd {
 namespace {
@@ -60,6 +61,18 @@ std::string GapInPlaceOf(uint64_t seq, pb::Gap::Reason reason) {
   frame.mutable_gap()->set_last_seq(seq);
   frame.mutable_gap()->set_reason(reason);
   return frame.SerializeAsString();
+}
+
+// Of the block in a serialized Frame of ours; 0 when it has none. A parse would cost more than all the rest.
+uint64_t SamplesOf(absl::string_view frame) {
+  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(frame.data()),
+                                               static_cast<int>(frame.size()));
+  uint64_t value = 0;
+  uint32_t tag = input.ReadTag();
+  if (tag >> 3 == pb::Frame::kSeqFieldNumber && input.ReadVarint64(&value)) tag = input.ReadTag();
+  if (tag >> 3 != pb::Frame::kBlockFieldNumber || !input.ReadVarint64(&value)) return 0;
+  tag = input.ReadTag();
+  return tag >> 3 == pb::Block::kCountFieldNumber && input.ReadVarint64(&value) ? value : 0;
 }
 
 }  // namespace
@@ -397,12 +410,15 @@ UplinkActions Uplink::OnStreamEnded(absl::Time now, const absl::Status& status) 
     wait = options_.backoff_min;
   } else if (IsLastingRefusal(status)) {
     wait = std::max(options_.backoff_max, kRefusedWait);
-    out.push_back(UplinkLog{.warning = true, .text = absl::StrCat("the gateway refuses: ", status.ToString())});
+    out.push_back(UplinkLog{
+        .warning = true,
+        .text = absl::StrCat("the gateway refuses: ", status.ToString(absl::StatusToStringMode::kWithNoExtraData))});
   } else {
     backoff_ = std::min(backoff_ * 2, options_.backoff_max);
   }
   next_connect_ = now + wait * std::uniform_real_distribution<double>(0.5, 1.0)(random_);
-  Enter(State::kBackoff, absl::StrCat("stream ended: ", status.ToString()), &out);
+  Enter(State::kBackoff, absl::StrCat("stream ended: ", status.ToString(absl::StatusToStringMode::kWithNoExtraData)),
+        &out);
   Advance(now, &out);
   return out;
 }
@@ -573,7 +589,8 @@ bool Uplink::TakeRows(IntervalSet* from, Lane lane, UplinkActions* out) {
   const size_t bytes_max = std::min<uint64_t>(options_.max_message_bytes, std::max<uint64_t>(window_bytes_, 1));
   batch_.clear();
   IntervalSet seqs;
-  while (!from->empty() && batch_.size() < bytes_max) {
+  uint64_t samples = 0;
+  while (!from->empty() && batch_.size() < bytes_max && samples < kGroupSamplesMax) {
     IntervalSet::Closed interval;
     interval.first = *from->FirstPresent(0);
     interval.last = from->FirstMissing(interval.first) - 1;
@@ -597,7 +614,9 @@ bool Uplink::TakeRows(IntervalSet* from, Lane lane, UplinkActions* out) {
                                                     " bytes (the gateway's limit), got ", row.frame.size())});
         row.frame = GapInPlaceOf(row.seq, pb::Gap::REASON_REJECTED);
       }
-      if (!seqs.empty() && batch_.size() + row.frame.size() + kFrameOverheadBytes > bytes_max) {
+      samples += SamplesOf(row.frame);
+      if (!seqs.empty() &&
+          (batch_.size() + row.frame.size() + kFrameOverheadBytes > bytes_max || samples > kGroupSamplesMax)) {
         taken_to = row.seq - 1;
         break;
       }

@@ -135,11 +135,7 @@ void BridgeSession::OnHello(const pb::Hello& hello, std::vector<Action>* actions
 }
 
 absl::Status BridgeSession::CheckTwin(absl::string_view twin) const {
-  if (authorize_(twin)) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kPermissionDenied, "NOT_AUTHORIZED",
-                   absl::StrCat("twin \"", twin, "\" is not allowed to ", options_.bridge,
-                                ": expected a policy rule with role bridge for it"),
-                   {{"subject", options_.bridge}, {"role", "bridge"}, {"twin", std::string(twin)}});
+  return authorize_(twin) ? absl::OkStatus() : TwinNotAllowed(twin, options_.bridge);
 }
 
 void BridgeSession::CheckBindings(const std::vector<std::pair<uint32_t, const SensorRef*>>& bindings) {
@@ -149,37 +145,40 @@ void BridgeSession::CheckBindings(const std::vector<std::pair<uint32_t, const Se
     // Bindings of a twin stand together.
     if (sensor->twin != twin) is_allowed = authorize_(sensor->twin);
     twin = sensor->twin;
-    if (!is_allowed) forbidden_bindings_.emplace(binding, sensor);
+    if (!is_allowed) forbidden_bindings_.insert(binding);
   }
 }
 
 absl::Status BridgeSession::CheckFrame(const ParsedGroup::Frame& frame) const {
   if (!frame.status.ok()) return frame.status;
   switch (frame.frame->payload_case()) {
-    case pb::Frame::kBindings: {
-      for (const pb::Binding& binding : frame.frame->bindings().bindings()) {
-        if (absl::Status status = CheckTwin(binding.twin()); !status.ok()) return status;
-      }
-      return absl::OkStatus();
-    }
-    case pb::Frame::kBlock: {
-      if (forbidden_bindings_.empty()) return absl::OkStatus();
-      for (const DecodedBlock::Run& run : frame.block->runs) {
-        const auto forbidden = forbidden_bindings_.find(run.binding);
-        if (forbidden != forbidden_bindings_.end()) return CheckTwin(forbidden->second->twin);
-      }
-      return absl::OkStatus();
-    }
     case pb::Frame::kDocumentChunk:
       return CheckTwin(frame.frame->document_chunk().twin());
     case pb::Frame::kGap:
       // Without a twin: those of the bridge, which were checked when they were bound.
       return frame.frame->gap().twin().empty() ? absl::OkStatus() : CheckTwin(frame.frame->gap().twin());
+    case pb::Frame::kBindings:  // see FindForbidden
+    case pb::Frame::kBlock:
     case pb::Frame::kCommandResult:
     case pb::Frame::PAYLOAD_NOT_SET:
       return absl::OkStatus();
   }
   return absl::OkStatus();
+}
+
+// A twin that is not allowed must not harm others in the same frame, and may be allowed later without being declared
+// again: so these frames are not refused, the fold is told what of them to leave out.
+void BridgeSession::FindForbidden(const ParsedGroup::Frame& frame, std::set<uint32_t>* found) {
+  if (!frame.status.ok()) return;
+  for (const pb::Binding& binding : frame.frame->bindings().bindings()) {
+    if (authorize_(binding.twin())) continue;
+    forbidden_bindings_.insert(binding.id());
+    found->insert(binding.id());
+  }
+  if (frame.block == nullptr || forbidden_bindings_.empty()) return;
+  for (const DecodedBlock::Run& run : frame.block->runs) {
+    if (forbidden_bindings_.contains(run.binding)) found->insert(run.binding);
+  }
 }
 
 void BridgeSession::OnFrames(const pb::FrameGroup& group, std::vector<Action>* actions) {
@@ -204,7 +203,9 @@ void BridgeSession::OnFrames(const pb::FrameGroup& group, std::vector<Action>* a
   pb::FramesReceived* received = append.entry.mutable_frames_received();
   received->set_session(session_);
   *received->mutable_group() = group;
+  std::set<uint32_t> forbidden;
   for (const ParsedGroup::Frame& frame : (*parsed)->frames) {
+    FindForbidden(frame, &forbidden);
     absl::Status status = CheckFrame(frame);
     if (status.ok()) continue;
     pb::RefusedFrame* refused = received->add_refused();
@@ -212,6 +213,7 @@ void BridgeSession::OnFrames(const pb::FrameGroup& group, std::vector<Action>* a
     *refused->mutable_status() = ToRpcStatus(status);
     pending.refused.emplace_back(frame.frame->seq(), std::move(status));
   }
+  received->mutable_forbidden_bindings()->Assign(forbidden.begin(), forbidden.end());
   credit_left_bytes_ -= bytes;
   actions->push_back(std::move(append));
 }

@@ -6,11 +6,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -42,8 +42,9 @@ struct BridgeSessionOptions {
 //  1. The first request is Hello, within kHelloTimeoutNs; a second one is a protocol error.
 //  2. Welcome is sent when the session's own SessionOpened has been applied, with the applied set read then.
 //  3. A group is checked (size, credit, codec, every frame's twin against the policy) and then appended as it came;
-//     frames that are refused are listed beside it. Bindings of former sessions are checked when the session opens: the
-//     policy may have changed since they were declared.
+//     frames that are refused are listed beside it, and so are bindings of twins that are not allowed: the fold leaves
+//     out their samples, and knows them when the policy allows them later. Bindings of former sessions are checked when
+//     the session opens.
 //  4. Commit is sent for what ApplyResult calls applied, and never for anything else: at once when none was sent for
 //     `commit_linger`, else when that has passed, or half of the credit waits for it.
 //  5. Credit goes back when a group has been applied, not when it was read: when half of it is owed, or after a second.
@@ -113,6 +114,7 @@ class BridgeSession {
                       std::vector<Action>* actions);
   absl::Status CheckFrame(const ParsedGroup::Frame& frame) const;
   absl::Status CheckTwin(absl::string_view twin) const;
+  void FindForbidden(const ParsedGroup::Frame& frame, std::set<uint32_t>* found);
   void CheckBindings(const std::vector<std::pair<uint32_t, const SensorRef*>>& bindings);
   // OK, or what the stream ends with because an entry was not applied.
   absl::Status EndFor(const absl::Status& status) const;
@@ -142,7 +144,7 @@ class BridgeSession {
   int64_t last_commit_unix_ns_ = 0;
   int64_t timer_unix_ns_ = 0;                          // 0: not set
   absl::flat_hash_set<std::string> documents_wanted_;  // asked for in this session
-  absl::flat_hash_map<uint32_t, const SensorRef*> forbidden_bindings_;
+  absl::flat_hash_set<uint32_t> forbidden_bindings_;   // of this epoch, as of this session's policy
   std::unique_ptr<mvmd::twin::v1alpha1::BridgeReport> report_;
 };
 

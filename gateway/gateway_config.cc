@@ -4,6 +4,8 @@
 #include "absl/time/clock.h"
 #include "certs/policy.h"
 #include "certs/tls_files.h"
+#include "runtime/log.h"
+#include "runtime/ops_server.h"
 
 namespace mvmd {
 namespace {
@@ -50,16 +52,6 @@ class Checker {
       errors_->Add(path, absl::StrCat("expected ", absl::FormatDuration(min), " to ", absl::FormatDuration(max),
                                       ", got ", absl::FormatDuration(duration)));
     }
-  }
-
-  void OneOf(absl::string_view path, const std::string& value, std::initializer_list<absl::string_view> allowed) {
-    if (value.empty() || errors_->Has(path)) return;
-    std::string list;
-    for (absl::string_view one : allowed) {
-      if (value == one) return;
-      absl::StrAppend(&list, list.empty() ? "" : ", ", one);
-    }
-    errors_->Add(path, absl::StrCat("expected one of ", list, ", got \"", value, "\""));
   }
 
  private:
@@ -120,9 +112,8 @@ void CompleteGatewayConfig(const std::string& config_path, pb::GatewayConfig* co
       check.NumberOr<uint64_t>("watch.recent_bytes", watch->recent_bytes(), 64 * kMiB, kMiB, 64 * kGiB));
 
   if (config->ops().address().empty()) config->mutable_ops()->set_address("127.0.0.1:9464");
-  if (config->ops().address() != "off") check.Address("ops.address", config->ops().address());
-  check.OneOf("log.level", config->log().level(), {"debug", "info", "warning", "error"});
-  check.OneOf("log.format", config->log().format(), {"text", "json"});
+  CheckOpsConfig(config->ops(), errors);
+  CheckLogConfig(config->log(), errors);
   const bool has_drain = config->has_drain_timeout();
   check.Duration("drain_timeout", has_drain, config->mutable_drain_timeout(), absl::Seconds(10),
                  absl::Milliseconds(100), absl::Minutes(10));

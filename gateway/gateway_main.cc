@@ -65,6 +65,7 @@ int Serve(const std::string& path) {
   ConfigErrors errors;
   pb::GatewayConfig config;
   ReadGatewayConfig(path, &config, &errors);
+  CheckGatewayFiles(config, &errors);
   if (!errors.ok()) {
     std::fprintf(stderr, "%s\n", errors.ToString().c_str());
     return kExitBadConfig;

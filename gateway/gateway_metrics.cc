@@ -31,6 +31,12 @@ void GatewayMetrics::CountRefusedFrame(const absl::Status& status) {
   registry_->AddCounter("frames_refused_total", "Frames that were refused for good.", {{"reason", reason}}).Increment();
 }
 
+void GatewayMetrics::CountIssue(const std::string& reason, uint64_t count) {
+  registry_
+      ->AddCounter("issues_total", "Samples and frames that were recorded as issues of a bridge.", {{"reason", reason}})
+      .Increment(static_cast<double>(count));
+}
+
 void GatewayMetrics::CountRpc(absl::string_view method, const absl::Status& status) {
   registry_
       ->AddCounter("rpcs_total", "Calls that have ended.",

@@ -6,9 +6,13 @@
 #include <map>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "google/protobuf/arena.h"
+#include "runtime/log.h"
 #include "runtime/status_proto.h"
 
 namespace mvmd {
@@ -19,6 +23,8 @@ namespace {
 
 // Read from the log at a time.
 constexpr size_t kReadBytes = 1 << 20;
+constexpr int64_t kTimeMax = std::numeric_limits<int64_t>::max();
+constexpr absl::Duration kLogInterval = absl::Seconds(10);
 // Of the log, for one page: a page may come back with less than was asked for, or with nothing, and where to go on.
 constexpr size_t kPageBytesMax = 64 << 20;
 
@@ -31,6 +37,13 @@ absl::Status Compacted(uint64_t revision, uint64_t oldest) {
 absl::Status Unreadable(uint64_t revision, absl::string_view what) {
   return MakeError(absl::StatusCode::kDataLoss, "ENTRY_UNREADABLE",
                    absl::StrCat("log: the entry at revision ", revision, " cannot be read: ", what));
+}
+
+// Paths and the way out are for the operator, not for whoever reads.
+absl::Status ReadFailed(const absl::Status& status) {
+  LogEvery(kLogInterval, "log read", LogLevel::kError, "the log cannot be read", {{"status", status}});
+  return MakeError(status.code(), "LOG_UNREADABLE",
+                   "the gateway cannot read its log; its operator finds the reason there");
 }
 
 // Reads the samples of one sensor in one lane, in order.
@@ -107,7 +120,7 @@ class LaneReader {
     if (range.first <= range.last) {
       const absl::Status status = log_.ReadFrom(range.first, std::min(kReadBytes, *bytes_left), &records_);
       if (absl::IsOutOfRange(status)) return absl::OkStatus();  // trimmed meanwhile: these samples are gone
-      if (!status.ok()) return status;
+      if (!status.ok()) return ReadFailed(status);
     }
     const auto past = std::find_if(records_.begin(), records_.end(),
                                    [&](const LogRecord& record) { return record.revision > range.last; });
@@ -144,10 +157,10 @@ class LaneReader {
     uint32_t index = 0;
     for (int i = 0; i < batch.frames_size(); ++i) {
       const pb::Frame& frame = batch.frames(i);
-      if (!frame.has_block() || frame.seq() == 0 || !HasBinding(frame.block(), session.places)) continue;
+      if (!frame.has_block() || !HasBinding(frame.block(), session.places)) continue;
       if (refused.contains(frame.seq()) || !IsApplied(revision, static_cast<uint32_t>(i))) continue;
       if (!DecodeBlock(frame.block(), &block_).ok()) continue;
-      AddRows({revision, static_cast<uint32_t>(i), frame.seq()}, block_, session, &index);
+      AddRows({revision, static_cast<uint32_t>(i), frame.seq(), &received}, block_, session, &index);
     }
   }
 
@@ -162,7 +175,7 @@ class LaneReader {
       if (frame.block == nullptr || !frame.status.ok()) continue;
       const uint64_t seq = frame.frame->seq();
       if (refused.contains(seq) || !IsApplied(revision, i)) continue;
-      AddRows({revision, i, seq}, *frame.block, session, &index);
+      AddRows({revision, i, seq, &received}, *frame.block, session, &index);
     }
   }
 
@@ -170,6 +183,7 @@ class LaneReader {
     uint64_t revision;
     uint32_t frame;
     uint64_t seq;
+    const pb::FramesReceived* received;
   };
   // No more than a page needs.
   void AddRows(const FramePlace& at, const DecodedBlock& block, const SessionBindings& session, uint32_t* index) {
@@ -178,10 +192,11 @@ class LaneReader {
         return place.binding == run.binding &&
                (place.revision < at.revision || (place.revision == at.revision && place.frame < at.frame));
       });
-      if (binding == session.places.end()) continue;
+      if (binding == session.places.end() || IsForbiddenBinding(*at.received, run.binding)) continue;
       for (uint32_t i = run.begin; i < run.begin + run.count; ++i) {
         const int64_t time = block.times_unix_ns[i];
-        if (time < start_unix_ns_ || time >= end_unix_ns_) continue;
+        // The largest time of all is no end.
+        if (time < start_unix_ns_ || (time >= end_unix_ns_ && end_unix_ns_ != kTimeMax)) continue;
         const Place place{at.revision, (*index)++};
         if (place.revision == from_.revision && place.index < from_.index) continue;
         if (heads_.size() > rows_max_) return;
@@ -247,21 +262,71 @@ bool IsBefore(const LaneReader::Head& a, const LaneReader::Head& b) {
 
 }  // namespace
 
-History::History(const CommitLog* log, const Committer* committer) : log_(log), committer_(committer) {}
+// Knows what was given out and is not dropped yet. Outlives the history as long as somebody holds an entry.
+class History::HeldEntries : public std::enable_shared_from_this<HeldEntries> {
+ public:
+  explicit HeldEntries(size_t bytes_max) : bytes_max_(bytes_max) {}
+
+  bool IsFull() const {
+    absl::MutexLock lock(&mutex_);
+    return bytes_ >= bytes_max_;
+  }
+  std::shared_ptr<const AppliedEntry> Find(uint64_t revision) const {
+    absl::MutexLock lock(&mutex_);
+    const auto found = entries_.find(revision);
+    return found == entries_.end() ? nullptr : found->second.lock();
+  }
+  std::shared_ptr<const AppliedEntry> Hold(std::shared_ptr<const AppliedEntry> entry) {
+    const AppliedEntry* const raw = entry.get();
+    std::shared_ptr<const AppliedEntry> held(
+        raw, [self = shared_from_this(), entry = std::move(entry)](const AppliedEntry*) { self->Drop(*entry); });
+    absl::MutexLock lock(&mutex_);
+    bytes_ += raw->bytes;
+    entries_[raw->revision] = held;
+    return held;
+  }
+
+ private:
+  void Drop(const AppliedEntry& entry) {
+    absl::MutexLock lock(&mutex_);
+    bytes_ -= entry.bytes;
+    // Another one may stand in its place.
+    const auto found = entries_.find(entry.revision);
+    if (found != entries_.end() && found->second.expired()) entries_.erase(found);
+  }
+
+  const size_t bytes_max_;
+  mutable absl::Mutex mutex_;
+  size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_map<uint64_t, std::weak_ptr<const AppliedEntry>> entries_ ABSL_GUARDED_BY(mutex_);
+};
+
+History::History(const CommitLog* log, const Committer* committer, size_t held_bytes_max)
+    : log_(log), committer_(committer), held_(std::make_shared<HeldEntries>(held_bytes_max)) {}
 
 absl::StatusOr<std::vector<std::shared_ptr<const AppliedEntry>>> History::ReadFrom(uint64_t revision,
                                                                                    size_t bytes_max) const {
   std::vector<std::shared_ptr<const AppliedEntry>> entries;
   const uint64_t applied_revision = committer_->applied_revision();
   if (revision > applied_revision) return entries;
+  if (held_->IsFull()) {
+    return MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
+                     "too much of the past is being read by watches now; resume later");
+  }
   std::vector<LogRecord> records;
   if (absl::Status status = log_->ReadFrom(revision, bytes_max, &records); !status.ok()) {
-    return absl::IsOutOfRange(status) ? Compacted(revision, log_->First()) : status;
+    return absl::IsOutOfRange(status) ? Compacted(revision, log_->First()) : ReadFailed(status);
   }
   FrameGroupCodec codec;
   pb::LogEntry entry;
+  size_t bytes = 0;
   for (const LogRecord& record : records) {
-    if (record.revision > applied_revision) break;
+    if (record.revision > applied_revision || (!entries.empty() && bytes >= bytes_max)) break;
+    if (std::shared_ptr<const AppliedEntry> held = held_->Find(record.revision); held != nullptr) {
+      bytes += held->bytes;
+      entries.push_back(std::move(held));
+      continue;
+    }
     if (!entry.ParseFromString(record.bytes)) return Unreadable(record.revision, "not a log entry");
     std::shared_ptr<const ParsedGroup> group;
     if (entry.has_frames_received()) {
@@ -279,7 +344,8 @@ absl::StatusOr<std::vector<std::shared_ptr<const AppliedEntry>>> History::ReadFr
       if (!entries.empty()) break;
       return resolved.status();
     }
-    entries.push_back(*std::move(resolved));
+    bytes += (*resolved)->bytes;
+    entries.push_back(held_->Hold(*std::move(resolved)));
   }
   return entries;
 }

@@ -18,11 +18,15 @@ namespace mvmd {
 // Thread-safe. Every method reads the disk: call it from an executor, never from a reactor.
 class History {
  public:
-  // Both outlive the history.
-  History(const CommitLog* log, const Committer* committer);
+  // Of entries that were read for watchers and are still held by them, all together.
+  static constexpr size_t kHeldBytesMax = size_t{256} << 20;
 
-  // Applied entries from `revision` on, at most about `bytes_max`, at least one if there is any. OUT_OF_RANGE (reason
-  // REVISION_COMPACTED, metadata oldest_revision).
+  // Both outlive the history.
+  History(const CommitLog* log, const Committer* committer, size_t held_bytes_max = kHeldBytesMax);
+
+  // Applied entries from `revision` on, at most about `bytes_max` of memory, at least one if there is any. Entries that
+  // somebody still has are shared. OUT_OF_RANGE (reason REVISION_COMPACTED, metadata oldest_revision);
+  // RESOURCE_EXHAUSTED (reason OVERLOADED): what was given and is still held is too much.
   absl::StatusOr<std::vector<std::shared_ptr<const AppliedEntry>>> ReadFrom(uint64_t revision, size_t bytes_max) const;
 
   // Where to go on, in each lane.
@@ -45,14 +49,17 @@ class History {
     bool last = false;  // nothing comes after this page
     SamplePosition next;
   };
-  // Samples of one sensor with start <= time < end, in the order in which the broker gave them to the bridge, whatever
-  // lane they came by. What is backfilled only while the pages are read comes in a later one.
+  // Samples of one sensor with start <= time < end (INT64_MAX: without end), in the order in which the broker gave them
+  // to the bridge, whatever lane they came by. What is backfilled only while the pages are read comes in a later one.
   absl::StatusOr<SamplePage> ListSamples(absl::string_view twin, absl::string_view sensor, int64_t start_unix_ns,
                                          int64_t end_unix_ns, size_t rows_max, SamplePosition from) const;
 
  private:
+  class HeldEntries;
+
   const CommitLog* const log_;
   const Committer* const committer_;
+  const std::shared_ptr<HeldEntries> held_;
 };
 
 }  // namespace mvmd

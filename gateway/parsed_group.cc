@@ -6,6 +6,7 @@
 // Frame does not take the others with it.
 #include "gateway/parsed_group.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -28,14 +29,13 @@ absl::Status BadFrame(absl::string_view message) {
   return MakeError(absl::StatusCode::kInvalidArgument, "FRAME_MALFORMED", message);
 }
 
-absl::Status ParseFrame(absl::string_view bytes, const GroupLimits& limits, pb::Frame* message,
+absl::Status ParseFrame(absl::string_view bytes, const GroupLimits& limits, pb::Frame* message, uint64_t* samples_left,
                         ParsedGroup::Frame* frame) {
   // Too large is told after the parse, when the seq is known: without it nobody could be told which one it is.
   const bool parsed = message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
   if (!parsed)
     return BadFrame(
         absl::StrCat("frame ", message->seq(), ": expected a Frame, got ", bytes.size(), " bytes that are none"));
-  if (message->seq() == 0) return BadFrame("frame.seq: expected a number above 0, got 0");
   if (bytes.size() > limits.frame_bytes_max) {
     return MakeError(absl::StatusCode::kInvalidArgument, "FRAME_TOO_LARGE",
                      absl::StrCat("frame ", message->seq(), ": expected at most ", limits.frame_bytes_max,
@@ -45,6 +45,12 @@ absl::Status ParseFrame(absl::string_view bytes, const GroupLimits& limits, pb::
     case pb::Frame::PAYLOAD_NOT_SET:
       return BadFrame(absl::StrCat("frame ", message->seq(), ": expected a payload that this gateway knows, got none"));
     case pb::Frame::kBlock: {
+      const uint64_t samples = message->block().count();
+      if (samples <= kBlockSamplesMax && samples > *samples_left) {
+        return MakeError(absl::StatusCode::kResourceExhausted, "GROUP_TOO_LARGE",
+                         absl::StrCat("group: expected at most ", kGroupSamplesMax, " samples, got more"));
+      }
+      if (samples <= kBlockSamplesMax) *samples_left -= samples;
       auto block = std::make_unique<DecodedBlock>();
       if (absl::Status status = DecodeBlock(message->block(), block.get()); !status.ok()) {
         return MakeError(status.code(), "BLOCK_MALFORMED",
@@ -75,6 +81,7 @@ absl::StatusOr<std::shared_ptr<const ParsedGroup>> ParseGroup(const pb::FrameGro
 
   auto parsed = std::make_shared<ParsedGroup>();
   parsed->lane = group.lane();
+  uint64_t samples_left = kGroupSamplesMax;
   google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(batch.data()),
                                                static_cast<int>(batch.size()));
   while (true) {
@@ -97,7 +104,12 @@ absl::StatusOr<std::shared_ptr<const ParsedGroup>> ParseGroup(const pb::FrameGro
     auto* message = google::protobuf::Arena::CreateMessage<pb::Frame>(&parsed->arena);
     ParsedGroup::Frame& frame = parsed->frames.emplace_back();
     frame.frame = message;
-    frame.status = ParseFrame(bytes, limits, message, &frame);
+    frame.status = ParseFrame(bytes, limits, message, &samples_left, &frame);
+    if (absl::IsResourceExhausted(frame.status)) return frame.status;
+    if (message->seq() == 0) {
+      // Nobody could be told what became of it.
+      return BadGroup(absl::StrCat("group: frame ", parsed->frames.size(), ": expected a seq above 0, got none"));
+    }
     if (frame.block != nullptr) {
       parsed->sample_count += frame.block->times_unix_ns.size();
       parsed->bytes += BytesOf(*frame.block);
@@ -114,6 +126,11 @@ absl::StatusOr<std::shared_ptr<const ParsedGroup>> ParseLoggedGroup(const pb::Fr
   constexpr GroupLimits kLogLimits = {
       .raw_bytes_max = size_t{1} << 30, .frame_bytes_max = size_t{1} << 30, .frames_max = size_t{1} << 24};
   return ParseGroup(group, kLogLimits, codec);
+}
+
+bool IsForbiddenBinding(const pb::FramesReceived& received, uint32_t binding) {
+  const auto& forbidden = received.forbidden_bindings();
+  return std::binary_search(forbidden.begin(), forbidden.end(), binding);
 }
 
 }  // namespace mvmd

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "google/protobuf/arena.h"
 #include "mvmd/twin/v1alpha1/block.pb.h"
+#include "mvmd/twin/v1alpha1/log.pb.h"
 #include "twin/block.h"
 #include "twin/frame_group.h"
 
@@ -40,14 +41,17 @@ struct GroupLimits {
 };
 
 // INVALID_ARGUMENT or RESOURCE_EXHAUSTED when the group as a whole cannot be read (damaged compression, too large, no
-// frames, too many): the peer broke the protocol. A frame that is wrong by itself (not a Frame, seq 0, no payload,
-// columns that disagree, too large) has its own status and harms no other.
+// frames, too many, one without a seq): the peer broke the protocol. A frame that is wrong by itself (not a Frame, no
+// payload, columns that disagree, too large) has its own status and harms no other.
 absl::StatusOr<std::shared_ptr<const ParsedGroup>> ParseGroup(const mvmd::twin::v1alpha1::FrameGroup& group,
                                                               const GroupLimits& limits, FrameGroupCodec* codec);
 
 // A group from the log: what the session let through by its limits, which may have been others than now.
 absl::StatusOr<std::shared_ptr<const ParsedGroup>> ParseLoggedGroup(const mvmd::twin::v1alpha1::FrameGroup& group,
                                                                     FrameGroupCodec* codec);
+
+// Is it in `received.forbidden_bindings`, which is sorted?
+bool IsForbiddenBinding(const mvmd::twin::v1alpha1::FramesReceived& received, uint32_t binding);
 
 }  // namespace mvmd
 

@@ -44,7 +44,7 @@ grpc::ServerBidiReactor<pb::SyncRequest, pb::SyncResponse>* SyncService::Sync(gr
 
 uint64_t SyncService::CreditForOneMore() const {
   const uint64_t share = options_.pending_bytes_max / (parts_.streams->count() + 1);
-  return std::min(options_.credit_bytes, std::max(share, kCreditBytesMin));
+  return std::min(options_.credit_bytes, std::max({share, kCreditBytesMin, uint64_t{options_.group.frame_bytes_max}}));
 }
 
 }  // namespace mvmd

@@ -249,11 +249,14 @@ grpc::ServerUnaryReactor* TwinService::ValidateTwin(grpc::CallbackServerContext*
   return reactor;
 }
 
-void TwinService::FillWritten(const std::string& twin, const ApplyResult& result, pb::TwinDocument* document) const {
+void TwinService::FillWritten(const Caller& caller, const std::string& twin, const ApplyResult& result,
+                              pb::TwinDocument* document) const {
   const absl::StatusOr<TwinSnapshot> snapshot =
       parts_.committer->Read([&twin](const TwinState& state) { return state.GetTwin(twin); });
   if (snapshot.ok()) {
-    SetTwinDocument(twin, *snapshot->definition, snapshot->live, snapshot->revision, pb::TWIN_VIEW_CANONICAL, document);
+    // To write is not to read.
+    const pb::TwinView view = caller.May(Role::kReader, twin) ? pb::TWIN_VIEW_CANONICAL : pb::TWIN_VIEW_BASIC;
+    SetTwinDocument(twin, *snapshot->definition, snapshot->live, snapshot->revision, view, document);
     return;
   }
   document->set_twin_id(twin);
@@ -283,7 +286,7 @@ grpc::ServerUnaryReactor* TwinService::PutTwin(grpc::CallbackServerContext* cont
                 [this, call, response, twin](absl::StatusOr<ApplyResult> result) {
                   if (!result.ok()) return call->Finish(result.status());
                   parts_.metrics->writes.Increment();
-                  FillWritten(twin, *result, response->mutable_twin());
+                  FillWritten(call->caller(), twin, *result, response->mutable_twin());
                   response->set_created(result->created);
                   call->Finish(absl::OkStatus());
                 });
@@ -310,7 +313,7 @@ grpc::ServerUnaryReactor* TwinService::UpdateTwin(grpc::CallbackServerContext* c
                    [this, call, request, response](absl::StatusOr<ApplyResult> result) {
                      if (!result.ok()) return call->Finish(result.status());
                      parts_.metrics->writes.Increment();
-                     FillWritten(request->twin_id(), *result, response->mutable_twin());
+                     FillWritten(call->caller(), request->twin_id(), *result, response->mutable_twin());
                      call->Finish(absl::OkStatus());
                    });
   });

@@ -82,7 +82,7 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
   absl::Status FillSamples(const mvmd::twin::v1alpha1::ListSamplesRequest& request, History::SamplePosition from,
                            mvmd::twin::v1alpha1::ListSamplesResponse* response) const;
   // What a write made; the twin may have changed or gone since.
-  void FillWritten(const std::string& twin, const ApplyResult& result,
+  void FillWritten(const Caller& caller, const std::string& twin, const ApplyResult& result,
                    mvmd::twin::v1alpha1::TwinDocument* document) const;
 
   const WatchParts parts_;

@@ -227,11 +227,12 @@ SampleValue TwinState::Impl::Sensor::Value() const {
 
 // Issues and marks
 
-void TwinState::Impl::AddIssue(Bridge* bridge, absl::string_view reason, absl::string_view twin,
-                               absl::string_view sensor, uint64_t count, int64_t time_unix_ns,
-                               absl::FunctionRef<std::string()> message) {
-  bridge->dirty = true;
-  std::list<pb::Issue>& issues = bridge->issues;
+void TwinState::Impl::AddIssue(Context* context, absl::string_view reason, absl::string_view twin,
+                               absl::string_view sensor, uint64_t count, absl::FunctionRef<std::string()> message) {
+  context->result->issues.emplace_back(reason, count);
+  context->bridge->dirty = true;
+  const int64_t time_unix_ns = context->time_unix_ns;
+  std::list<pb::Issue>& issues = context->bridge->issues;
   // What came last comes again soonest.
   const auto found = std::find_if(issues.rbegin(), issues.rend(), [&](const pb::Issue& issue) {
     return issue.reason() == reason && issue.twin() == twin && issue.sensor() == sensor;
@@ -256,7 +257,7 @@ void TwinState::Impl::Reject(absl::Status status, absl::string_view twin, Contex
   ++context->bridge->frames_rejected;
   std::string reason = ReasonOf(status);
   if (reason.empty()) reason = "FRAME_REFUSED";
-  AddIssue(context->bridge, reason, twin, "", 1, context->time_unix_ns, [&] { return std::string(status.message()); });
+  AddIssue(context, reason, twin, "", 1, [&] { return std::string(status.message()); });
   context->result->rejected.emplace_back(context->seq, std::move(status));
 }
 
@@ -270,6 +271,13 @@ void TwinState::Impl::MarkDocuments(Twin* twin) {
   if (twin->documents_dirty) return;
   twin->documents_dirty = true;
   dirty_documents.push_back(twin);
+}
+
+absl::Status TwinNotAllowed(absl::string_view twin, absl::string_view bridge) {
+  return MakeError(absl::StatusCode::kPermissionDenied, "NOT_AUTHORIZED",
+                   absl::StrCat("twin \"", twin, "\" is not allowed to ", bridge,
+                                ": expected a policy rule with role bridge for it"),
+                   {{"subject", std::string(bridge)}, {"role", "bridge"}, {"twin", std::string(twin)}});
 }
 
 // Readers

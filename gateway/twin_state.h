@@ -80,6 +80,8 @@ struct ApplyResult {
   int64_t newest_sample_unix_ns = 0;  // of this entry; 0 when it has none
   // Frames that the fold refused, with the reason (an invalid document, a binding that is not declared, ...).
   std::vector<std::pair<uint64_t, absl::Status>> rejected;
+  // What was recorded as issues of the bridge, with how many samples or frames each concerns.
+  std::vector<std::pair<std::string, uint64_t>> issues;
   // Twins with samples but no document: ask the bridge.
   std::vector<std::string> documents_wanted;
   // SessionOpened: what was declared in the epoch before, by binding. The policy may have changed since.
@@ -162,6 +164,13 @@ struct SessionBindings {
   uint64_t epoch = 0;
   std::vector<BindingPlace> places;
 };
+
+absl::Status TwinNotFound(absl::string_view twin);
+// PERMISSION_DENIED, reason NOT_AUTHORIZED.
+absl::Status TwinNotAllowed(absl::string_view twin, absl::string_view bridge);
+// The condition of a write: `etag` as in DocumentPut.expected_etag; `definition` null: there is no such twin.
+// NOT_FOUND, ALREADY_EXISTS (reason TWIN_EXISTS), ABORTED (reason ETAG_MISMATCH, metadata definition_etag).
+absl::Status CheckCondition(absl::string_view etag, const Definition* definition, absl::string_view twin);
 
 // Deterministic: no clock, no random, no I/O; time comes from the entry. Thread-compatible: one writer (the committer),
 // readers behind the committer's lock.

@@ -88,10 +88,8 @@ pb::StateRecord TwinState::Impl::NoteRecord(uint64_t revision, const Note& note)
   out->set_revision(revision);
   out->set_nothing_applied(note.nothing_applied);
   note.frames_not_applied.ToProto(out->mutable_frames_not_applied());
-  for (const auto& [frame, twins_of_gap] : note.bridge_gap_twins) {
-    pb::EntryNote::BridgeGap* gap = out->add_bridge_gaps();
-    gap->set_frame(frame);
-    for (const std::string& twin : twins_of_gap) gap->add_twins(twin);
+  if (note.bridge_gap_twins != nullptr) {
+    out->mutable_bridge_gap_twins()->Assign(note.bridge_gap_twins->begin(), note.bridge_gap_twins->end());
   }
   return record;
 }
@@ -249,6 +247,7 @@ void TwinState::Impl::CollectEpoch(const Epoch& epoch, bool everything, const Pu
       row->set_sensor_number(epoch.bindings[i].sensor->number);
       row->set_revision(epoch.bindings[i].revision);
       row->set_frame(epoch.bindings[i].frame);
+      row->set_forbidden(epoch.bindings[i].forbidden);
     }
     if (out->rows_size() > 0) put(TableKey(epoch.number, table, bridge), record.SerializeAsString());
   }

@@ -72,7 +72,21 @@ absl::Status CheckSize(absl::string_view canonical, size_t bytes_max, absl::stri
 // Our own canonical form, so that it can be read.
 Json ParseOwn(absl::string_view canonical) { return ParseIJson(canonical).value; }
 
-// `etag` as in DocumentPut.expected_etag; `definition` null: there is no such twin.
+// Same `dateModified`, or none in both.
+bool SameDateModified(const Json& a, const Json& b) {
+  const Json* in_a = a.Find("dateModified");
+  const Json* in_b = b.Find("dateModified");
+  if (in_a == nullptr || in_b == nullptr) return in_a == in_b;
+  return *in_a == *in_b;
+}
+
+}  // namespace
+
+absl::Status TwinNotFound(absl::string_view twin) {
+  return MakeError(absl::StatusCode::kNotFound, "TWIN_NOT_FOUND", absl::StrCat("there is no twin \"", twin, "\""),
+                   {{"twin", std::string(twin)}});
+}
+
 absl::Status CheckCondition(absl::string_view etag, const Definition* definition, absl::string_view twin) {
   if (etag.empty()) return absl::OkStatus();
   if (etag == "-") {
@@ -87,22 +101,7 @@ absl::Status CheckCondition(absl::string_view etag, const Definition* definition
   return MakeError(absl::StatusCode::kAborted, "ETAG_MISMATCH",
                    absl::StrCat("twin \"", twin, "\": expected definition etag ", etag, ", got ",
                                 definition->form.definition_etag(), "; read it again and repeat the change"),
-                   {{"twin", std::string(twin)}, {"etag", definition->form.definition_etag()}});
-}
-
-// Same `dateModified`, or none in both.
-bool SameDateModified(const Json& a, const Json& b) {
-  const Json* in_a = a.Find("dateModified");
-  const Json* in_b = b.Find("dateModified");
-  if (in_a == nullptr || in_b == nullptr) return in_a == in_b;
-  return *in_a == *in_b;
-}
-
-}  // namespace
-
-absl::Status TwinNotFound(absl::string_view twin) {
-  return MakeError(absl::StatusCode::kNotFound, "TWIN_NOT_FOUND", absl::StrCat("there is no twin \"", twin, "\""),
-                   {{"twin", std::string(twin)}});
+                   {{"twin", std::string(twin)}, {"definition_etag", definition->form.definition_etag()}});
 }
 
 // Chunks
@@ -155,7 +154,7 @@ void TwinState::Impl::MakeRoomForUnfinished(const Unfinished& keep, Context* con
     // It has made no progress for the longest time: most likely nobody sends the rest.
     oldest_epoch->unfinished.erase(oldest_twin);
     oldest_epoch->dirty_documents.insert(oldest_twin);
-    AddIssue(context->bridge, "DOCUMENT_ABANDONED", oldest_twin, "", 1, context->time_unix_ns, [&] {
+    AddIssue(context, "DOCUMENT_ABANDONED", oldest_twin, "", 1, [&] {
       return absl::StrCat("document of twin \"", oldest_twin, "\": expected at most ", limits.unfinished_documents_max,
                           " unfinished documents with ", limits.unfinished_document_bytes_max,
                           " bytes of one bridge, got more; its chunks are dropped");

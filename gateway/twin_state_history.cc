@@ -116,7 +116,8 @@ std::vector<RevisionRange> TwinState::SegmentsOf(const SensorRef* sensor, int64_
                            [](const Impl::SegmentRow& a, uint32_t wanted) { return a.sensor->number < wanted; });
       if (found != segment->rows.end() && found->sensor->number == number) row = &*found;
     }
-    if (row == nullptr || row->first_time_unix_ns >= end_unix_ns || row->last_time_unix_ns < start_unix_ns) continue;
+    if (row == nullptr || row->last_time_unix_ns < start_unix_ns) continue;
+    if (row->first_time_unix_ns >= end_unix_ns && end_unix_ns != std::numeric_limits<int64_t>::max()) continue;
     if (backfill && !row->has_backfill) continue;
     ranges.push_back(
         {std::max(segment->first_revision, first_revision), std::min(segment->last_revision, applied_revision_)});

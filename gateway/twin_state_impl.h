@@ -49,7 +49,6 @@ std::string SensorKey(uint32_t number);
 std::string SegmentKey(uint64_t first_revision);
 inline constexpr uint32_t kStateFormatVersion = 1;
 // NOT_FOUND (reason TWIN_NOT_FOUND).
-absl::Status TwinNotFound(absl::string_view twin);
 
 struct TwinState::Impl {
   struct Twin;
@@ -127,6 +126,7 @@ struct TwinState::Impl {
     Sensor* sensor = nullptr;  // null: not declared
     uint64_t revision = 0;
     uint32_t frame = 0;
+    bool forbidden = false;  // so far: its twin is none of the epoch's
 
     bool IsDeclaredBefore(uint64_t at_revision, uint32_t at_frame) const {
       return sensor != nullptr && (revision < at_revision || (revision == at_revision && frame < at_frame));
@@ -163,6 +163,9 @@ struct TwinState::Impl {
     std::set<std::string> DocumentTwins() const;
   };
 
+  // Sorted. Shared: the same twins are concerned again and again.
+  using TwinNames = std::shared_ptr<const std::vector<std::string>>;
+
   struct Bridge {
     std::string name;
     bool connected = false;
@@ -180,6 +183,7 @@ struct TwinState::Impl {
     std::list<mvmd::twin::v1alpha1::Issue> issues;
     std::map<uint64_t, std::unique_ptr<Epoch>> epochs;
     std::map<std::string, Twin*> owned;
+    TwinNames gap_twins;  // of its newest gap; may be null
     // Since the last checkpoint.
     bool dirty = false;
   };
@@ -197,8 +201,8 @@ struct TwinState::Impl {
   // What the log does not say of an entry.
   struct Note {
     bool nothing_applied = false;
-    IntervalSet frames_not_applied;                                 // index + 1
-    std::map<uint32_t, std::vector<std::string>> bridge_gap_twins;  // by frame index
+    IntervalSet frames_not_applied;  // index + 1
+    TwinNames bridge_gap_twins;      // may be null
   };
 
   struct SegmentRow {
@@ -229,7 +233,9 @@ struct TwinState::Impl {
     uint32_t frame = 0;  // index
     uint64_t seq = 0;
     IntervalSet not_applied;  // frames, index + 1, that Resolve could not tell by themselves
+    absl::flat_hash_set<uint32_t> forbidden_bindings;
     std::vector<Twin*> touched;
+    std::vector<mvmd::twin::v1alpha1::Gap> bridge_gaps;  // of the whole bridge, merged
   };
 
   explicit Impl(const TwinStateLimits& limits_in) : limits(limits_in) {}
@@ -245,9 +251,9 @@ struct TwinState::Impl {
   const Twin* FindTwin(absl::string_view id) const;
   const Session* FindSession(uint64_t session) const;
   TwinSnapshot Snapshot(const Twin& twin) const;
-  // Counts the same issue again, or adds it; `message` is called for a new one only.
-  void AddIssue(Bridge* bridge, absl::string_view reason, absl::string_view twin, absl::string_view sensor,
-                uint64_t count, int64_t time_unix_ns, absl::FunctionRef<std::string()> message);
+  // Counts the same issue of the context's bridge again, or adds it; `message` is called for a new one only.
+  void AddIssue(Context* context, absl::string_view reason, absl::string_view twin, absl::string_view sensor,
+                uint64_t count, absl::FunctionRef<std::string()> message);
   // Refuses the frame of the context.
   void Reject(absl::Status status, absl::string_view twin, Context* context);
   void MarkLive(Twin* twin);
@@ -282,10 +288,10 @@ struct TwinState::Impl {
   void ApplyRun(const DecodedBlock& block, const DecodedBlock::Run& run, Sensor* sensor, Context* context);
   void FinishFrames(Context* context);
   void ApplyGap(const mvmd::twin::v1alpha1::Gap& gap, Context* context);
+  void ApplyBridgeGaps(Context* context);
   void RecordGap(Twin* twin, const mvmd::twin::v1alpha1::Gap& gap, uint64_t revision);
   absl::Status ResolveFrames(const mvmd::twin::v1alpha1::FramesReceived& received,
                              std::shared_ptr<const ParsedGroup> group, AppliedEntry* applied) const;
-  void ResolveGap(const mvmd::twin::v1alpha1::Gap& gap, uint32_t frame, AppliedEntry* applied) const;
   absl::Status CheckDefinitionsKept(uint64_t revision) const;
 
   // twin_state_history.cc
@@ -352,6 +358,7 @@ struct TwinState::Impl {
   std::vector<Twin*> dirty_documents;
   // Between Restore and FinishRestore.
   std::vector<mvmd::twin::v1alpha1::StateRecord> restoring;
+  TwinNames restored_gap_twins;  // of the newest note
 };
 
 }  // namespace mvmd

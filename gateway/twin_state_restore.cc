@@ -34,7 +34,7 @@ constexpr pb::StateRecord::RecordCase kRebuildOrder[] = {
 absl::Status Damaged(absl::string_view what) {
   return MakeError(
       absl::StatusCode::kDataLoss, "STATE_DAMAGED",
-      absl::StrCat("state: ", what, "; remove the state to have it made from the log again, or restore a backup"));
+      absl::StrCat("state: ", what, "; keep a copy of the store's directory, then restore it from a backup"));
 }
 
 }  // namespace
@@ -75,6 +75,7 @@ absl::Status TwinState::FinishRestore(uint64_t revision) {
   impl.FinishSegments();
   impl.restoring.clear();
   impl.restoring.shrink_to_fit();
+  impl.restored_gap_twins.reset();
   impl.changed_records.clear();
   impl.ClearMarks();
   applied_revision_ = revision;
@@ -142,9 +143,13 @@ absl::Status TwinState::Impl::Rebuild(const pb::StateRecord& record) {
       absl::StatusOr<IntervalSet> frames = IntervalSet::FromProto(record.entry_note().frames_not_applied());
       if (!frames.ok()) return Damaged(frames.status().message());
       note.frames_not_applied = *std::move(frames);
-      for (const pb::EntryNote::BridgeGap& gap : record.entry_note().bridge_gaps()) {
-        note.bridge_gap_twins[gap.frame()].assign(gap.twins().begin(), gap.twins().end());
+      const auto& names = record.entry_note().bridge_gap_twins();
+      if (names.empty()) return absl::OkStatus();
+      std::vector<std::string> twins_of_gap(names.begin(), names.end());
+      if (restored_gap_twins == nullptr || *restored_gap_twins != twins_of_gap) {
+        restored_gap_twins = std::make_shared<const std::vector<std::string>>(std::move(twins_of_gap));
       }
+      note.bridge_gap_twins = restored_gap_twins;
       return absl::OkStatus();
     }
     case pb::StateRecord::kPastDefinition:
@@ -272,9 +277,9 @@ absl::Status TwinState::Impl::RebuildBindings(const pb::BindingTable& table) {
       return Damaged(absl::StrCat("binding ", row.binding(), " is of an unknown sensor"));
     }
     if (epoch->bindings.size() < row.binding()) epoch->bindings.resize(row.binding());
-    epoch->bindings[row.binding() - 1] = {sensor, row.revision(), row.frame()};
+    epoch->bindings[row.binding() - 1] = {sensor, row.revision(), row.frame(), row.forbidden()};
     ++epoch->declared_count;
-    epoch->twins.insert(sensor->twin);
+    if (!row.forbidden()) epoch->twins.insert(sensor->twin);
   }
   return absl::OkStatus();
 }

@@ -40,6 +40,32 @@ absl::Status BadBinding(absl::string_view reason, uint32_t id, absl::string_view
   return MakeError(absl::StatusCode::kInvalidArgument, reason, absl::StrCat("binding ", id, ": ", message));
 }
 
+// Nothing that is missing is left out, it is only told less exactly.
+void MergeGap(const pb::Gap& from, pb::Gap* into) {
+  const bool times_known = into->start_time_unix_ns() != 0 && from.start_time_unix_ns() != 0 &&
+                           into->end_time_unix_ns() != 0 && from.end_time_unix_ns() != 0;
+  into->set_start_time_unix_ns(times_known ? std::min(into->start_time_unix_ns(), from.start_time_unix_ns()) : 0);
+  into->set_end_time_unix_ns(times_known ? std::max(into->end_time_unix_ns(), from.end_time_unix_ns()) : 0);
+  into->set_count(into->count() != 0 && from.count() != 0 ? into->count() + from.count() : 0);
+  into->set_first_seq(std::min(into->first_seq(), from.first_seq()));
+  into->set_last_seq(std::max(into->last_seq(), from.last_seq()));
+  if (into->sensor() != from.sensor()) into->clear_sensor();
+  if (into->reason() != from.reason()) into->clear_reason();
+}
+
+// A gap of the whole bridge concerns each of its twins, so that many of them would be very much: those of one entry
+// with the same reason are one.
+void AddBridgeGap(pb::Gap gap, std::vector<pb::Gap>* gaps) {
+  if (!pb::Gap::Reason_IsValid(gap.reason())) gap.clear_reason();
+  const auto same =
+      std::find_if(gaps->begin(), gaps->end(), [&gap](const pb::Gap& other) { return other.reason() == gap.reason(); });
+  if (same == gaps->end()) {
+    gaps->push_back(std::move(gap));
+  } else {
+    MergeGap(gap, &*same);
+  }
+}
+
 }  // namespace
 
 void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::shared_ptr<const ParsedGroup> group,
@@ -72,6 +98,7 @@ void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::share
   context->bridge = found->second.bridge;
   context->epoch = found->second.epoch;
   context->backfill = group->lane == pb::LANE_BACKFILL;
+  context->forbidden_bindings.insert(received.forbidden_bindings().begin(), received.forbidden_bindings().end());
   if (context->applied != nullptr) context->applied->group = group;
 
   ApplyResult* result = context->result;
@@ -81,20 +108,18 @@ void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::share
     const uint64_t seq = frame.frame->seq();
     context->frame = i;
     context->seq = seq;
-    if (seq != 0) {
-      result->applied.Add(seq);
-      if (context->epoch->applied.Contains(seq)) {
-        ++result->frames_duplicate;
-        context->not_applied.Add(i + uint64_t{1});
-        continue;
-      }
-      context->epoch->applied.Add(seq);
+    result->applied.Add(seq);
+    if (context->epoch->applied.Contains(seq)) {
+      ++result->frames_duplicate;
+      context->not_applied.Add(i + uint64_t{1});
+      continue;
     }
+    context->epoch->applied.Add(seq);
     if (const auto refused = refused_frames.find(seq); refused != refused_frames.end()) {
       const absl::Status status = FromRpcStatus(refused->second->status());
       const std::string reason = ReasonOf(status);
       ++context->bridge->frames_rejected;
-      AddIssue(context->bridge, reason.empty() ? "FRAME_REFUSED" : reason, "", "", 1, context->time_unix_ns,
+      AddIssue(context, reason.empty() ? "FRAME_REFUSED" : reason, "", "", 1,
                [&] { return std::string(status.message()); });
       continue;
     }
@@ -104,6 +129,7 @@ void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::share
     notes[context->revision].frames_not_applied = std::move(context->not_applied);
     SaveNote(context->revision);
   }
+  ApplyBridgeGaps(context);
   FinishFrames(context);
 }
 
@@ -194,7 +220,10 @@ void TwinState::Impl::ApplyBindings(const pb::Bindings& bindings, Context* conte
   if (absl::Status status = CheckBindings(bindings, *epoch); !status.ok()) {
     return Reject(std::move(status), bindings.bindings_size() > 0 ? bindings.bindings(0).twin() : "", context);
   }
+  const pb::Binding* forbidden = nullptr;
   for (const pb::Binding& declared : bindings.bindings()) {
+    const bool is_forbidden = context->forbidden_bindings.contains(declared.id());
+    if (is_forbidden && forbidden == nullptr) forbidden = &declared;
     if (epoch->bindings.size() < declared.id()) epoch->bindings.resize(declared.id());
     Binding& binding = epoch->bindings[declared.id() - 1];
     if (binding.sensor != nullptr) continue;
@@ -202,10 +231,13 @@ void TwinState::Impl::ApplyBindings(const pb::Bindings& bindings, Context* conte
     binding.sensor = InternSensor(twin, declared.sensor());
     binding.revision = context->revision;
     binding.frame = context->frame;
+    binding.forbidden = is_forbidden;
     ++epoch->declared_count;
-    epoch->twins.insert(twin);
+    if (!is_forbidden) epoch->twins.insert(twin);
     epoch->dirty_tables.insert((declared.id() - 1) / kBindingTableRows);
   }
+  if (forbidden != nullptr)
+    Reject(TwinNotAllowed(forbidden->twin(), context->bridge->name), forbidden->twin(), context);
 }
 
 TwinState::Impl::Twin* TwinState::Impl::JoinEpoch(const std::string& id, Context* context) {
@@ -230,9 +262,10 @@ TwinState::Impl::Twin* TwinState::Impl::JoinEpoch(const std::string& id, Context
 // Samples
 
 void TwinState::Impl::ApplyBlock(const DecodedBlock& block, Context* context) {
-  const std::vector<Binding>& bindings = context->epoch->bindings;
+  std::vector<Binding>& bindings = context->epoch->bindings;
   uint64_t unbound = 0;
   uint32_t first_unbound = 0;
+  const Sensor* forbidden = nullptr;
   for (const DecodedBlock::Run& run : block.runs) {
     // Binding 0 wraps and is out of range like any other that was never declared.
     const size_t index = run.binding - size_t{1};
@@ -242,8 +275,20 @@ void TwinState::Impl::ApplyBlock(const DecodedBlock& block, Context* context) {
       unbound += run.count;
       continue;
     }
+    if (!context->forbidden_bindings.empty() && context->forbidden_bindings.contains(run.binding)) {
+      if (forbidden == nullptr) forbidden = sensor;
+      continue;
+    }
+    if (bindings[index].forbidden) {
+      // The policy allows it now.
+      bindings[index].forbidden = false;
+      context->epoch->twins.insert(sensor->twin);
+      context->epoch->dirty_tables.insert(static_cast<uint32_t>(index) / kBindingTableRows);
+    }
     ApplyRun(block, run, sensor, context);
   }
+  if (forbidden != nullptr)
+    Reject(TwinNotAllowed(forbidden->twin->id, context->bridge->name), forbidden->twin->id, context);
   if (unbound > 0) {
     Reject(MakeError(absl::StatusCode::kInvalidArgument, "UNKNOWN_BINDING",
                      absl::StrCat("frame ", context->seq, ": expected bindings that were declared in this epoch, got ",
@@ -258,7 +303,7 @@ void TwinState::Impl::ApplyRun(const DecodedBlock& block, const DecodedBlock::Ru
                                Context* context) {
   Twin* twin = sensor->twin;
   if (twin->deleted()) {
-    AddIssue(context->bridge, "TWIN_DELETED", twin->id, "", run.count, context->time_unix_ns, [&] {
+    AddIssue(context, "TWIN_DELETED", twin->id, "", run.count, [&] {
       return absl::StrCat("twin \"", twin->id, "\" was deleted, got samples; put a document or stop sending");
     });
     return;
@@ -304,8 +349,8 @@ void TwinState::Impl::ApplyRun(const DecodedBlock& block, const DecodedBlock::Ru
   if (!sensor->in_definition) {
     // The samples stay in the log; they show when a definition with the sensor comes.
     const bool unknown_twin = twin->definition == nullptr;
-    AddIssue(context->bridge, unknown_twin ? "UNKNOWN_TWIN" : "UNKNOWN_SENSOR", twin->id,
-             unknown_twin ? "" : sensor->ref.sensor, run.count, context->time_unix_ns, [&] {
+    AddIssue(context, unknown_twin ? "UNKNOWN_TWIN" : "UNKNOWN_SENSOR", twin->id,
+             unknown_twin ? "" : sensor->ref.sensor, run.count, [&] {
                return unknown_twin
                           ? absl::StrCat("twin \"", twin->id, "\": expected a document before samples, got none")
                           : absl::StrCat("sensor \"", sensor->ref.sensor, "\": expected one of the sensors of twin \"",
@@ -313,7 +358,7 @@ void TwinState::Impl::ApplyRun(const DecodedBlock& block, const DecodedBlock::Ru
              });
   }
   if (AgeNs(newest, context->time_unix_ns) > kClockAheadNs) {
-    AddIssue(context->bridge, "TIME_IN_FUTURE", twin->id, sensor->ref.sensor, 1, context->time_unix_ns, [&] {
+    AddIssue(context, "TIME_IN_FUTURE", twin->id, sensor->ref.sensor, 1, [&] {
       return absl::StrCat("sensor \"", sensor->ref.sensor, "\" of twin \"", twin->id,
                           "\": expected times up to now, got one that is ",
                           AgeNs(newest, context->time_unix_ns) / 1'000'000'000, " s ahead; check the source's clock");
@@ -363,31 +408,38 @@ void TwinState::Impl::ApplyGap(const pb::Gap& gap, Context* context) {
                                          " bytes, got ", std::max(gap.twin().size(), gap.sensor().size()))),
                   "", context);
   }
-  const auto record = [&](Twin* twin, const pb::Gap& of_twin) {
-    RecordGap(twin, of_twin, context->revision);
-    if (context->applied != nullptr) context->applied->gaps.push_back(of_twin);
-  };
-  if (!gap.twin().empty()) {
-    Twin* twin = JoinEpoch(gap.twin(), context);
-    if (twin == nullptr) {
-      context->not_applied.Add(context->frame + uint64_t{1});
-      return;
-    }
-    if (!twin->deleted()) record(twin, gap);
+  if (gap.twin().empty()) return AddBridgeGap(gap, &context->bridge_gaps);
+  Twin* twin = JoinEpoch(gap.twin(), context);
+  if (twin == nullptr) {
+    context->not_applied.Add(context->frame + uint64_t{1});
     return;
   }
-  // Which twins it concerns is a matter of this moment: write it down.
-  std::vector<std::string>& concerned = notes[context->revision].bridge_gap_twins[context->frame];
+  if (twin->deleted()) return;
+  RecordGap(twin, gap, context->revision);
+  if (context->applied != nullptr) context->applied->gaps.push_back(gap);
+}
+
+void TwinState::Impl::ApplyBridgeGaps(Context* context) {
+  if (context->bridge_gaps.empty()) return;
+  // Which twins they concern is a matter of this moment: write it down.
+  std::vector<std::string> concerned;
   for (const auto& [id, twin] : context->bridge->owned) concerned.push_back(id);
   for (const Twin* twin : context->epoch->twins) {
     if (!twin->deleted() && twin->owner != context->bridge) concerned.push_back(twin->id);
   }
   std::sort(concerned.begin(), concerned.end());
+  TwinNames& before = context->bridge->gap_twins;
+  if (before == nullptr || *before != concerned) {
+    before = std::make_shared<const std::vector<std::string>>(std::move(concerned));
+  }
+  notes[context->revision].bridge_gap_twins = before;
   SaveNote(context->revision);
-  pb::Gap of_twin = gap;
-  for (const std::string& id : concerned) {
-    of_twin.set_twin(id);
-    record(InternTwin(id), of_twin);
+  for (pb::Gap& gap : context->bridge_gaps) {
+    for (const std::string& id : *before) {
+      gap.set_twin(id);
+      RecordGap(InternTwin(id), gap, context->revision);
+      if (context->applied != nullptr) context->applied->gaps.push_back(gap);
+    }
   }
 }
 
@@ -397,18 +449,8 @@ void TwinState::Impl::RecordGap(Twin* twin, const pb::Gap& gap, uint64_t revisio
   twin->revision = revision;
   MarkLive(twin);
   if (gaps.size() <= limits.gaps_kept || gaps.size() < 2) return;
-  // The two oldest become one that covers both: nothing that is missing is left out, it is only told less exactly.
-  pb::Gap& first = gaps[0].gap;
-  const pb::Gap& second = gaps[1].gap;
-  const bool times_known = first.start_time_unix_ns() != 0 && second.start_time_unix_ns() != 0 &&
-                           first.end_time_unix_ns() != 0 && second.end_time_unix_ns() != 0;
-  first.set_start_time_unix_ns(times_known ? std::min(first.start_time_unix_ns(), second.start_time_unix_ns()) : 0);
-  first.set_end_time_unix_ns(times_known ? std::max(first.end_time_unix_ns(), second.end_time_unix_ns()) : 0);
-  first.set_count(first.count() != 0 && second.count() != 0 ? first.count() + second.count() : 0);
-  first.set_first_seq(std::min(first.first_seq(), second.first_seq()));
-  first.set_last_seq(std::max(first.last_seq(), second.last_seq()));
-  if (first.sensor() != second.sensor()) first.clear_sensor();
-  if (first.reason() != second.reason()) first.clear_reason();
+  // The two oldest become one that covers both.
+  MergeGap(gaps[1].gap, &gaps[0].gap);
   gaps[0].revision = gaps[1].revision;
   gaps.erase(gaps.begin() + 1);
 }
@@ -485,6 +527,7 @@ absl::Status TwinState::Impl::ResolveFrames(const pb::FramesReceived& received,
   const uint64_t revision = applied->revision;
   const auto note = notes.find(revision);
   const std::vector<Binding>& bindings = session->epoch->bindings;
+  std::vector<pb::Gap> bridge_gaps;
   for (uint32_t i = 0; i < group->frames.size(); ++i) {
     const ParsedGroup::Frame& frame = group->frames[i];
     if (note != notes.end() && note->second.frames_not_applied.Contains(i + uint64_t{1})) continue;
@@ -493,35 +536,33 @@ absl::Status TwinState::Impl::ResolveFrames(const pb::FramesReceived& received,
       for (const DecodedBlock::Run& run : frame.block->runs) {
         const size_t index = run.binding - size_t{1};
         if (index >= bindings.size() || !bindings[index].IsDeclaredBefore(revision, i)) continue;
+        if (IsForbiddenBinding(received, run.binding)) continue;
         const Sensor* sensor = bindings[index].sensor;
         if (sensor->twin->WasDeleted(revision, i)) continue;
         applied->samples.push_back({&sensor->ref, frame.block.get(), run, group->lane == pb::LANE_BACKFILL});
       }
     } else if (frame.frame->has_gap()) {
-      ResolveGap(frame.frame->gap(), i, applied);
+      const pb::Gap& gap = frame.frame->gap();
+      if (gap.twin().size() > kNameBytesMax || gap.sensor().size() > kNameBytesMax) continue;
+      if (gap.twin().empty()) {
+        AddBridgeGap(gap, &bridge_gaps);
+      } else if (const Twin* twin = FindTwin(gap.twin()); twin != nullptr && !twin->WasDeleted(revision, i)) {
+        applied->gaps.push_back(gap);
+      }
     } else if (frame.frame->has_document_chunk()) {
       if (absl::Status status = CheckDefinitionsKept(revision); !status.ok()) return status;
     }
   }
+  if (note != notes.end() && note->second.bridge_gap_twins != nullptr) {
+    for (pb::Gap& gap : bridge_gaps) {
+      for (const std::string& id : *note->second.bridge_gap_twins) {
+        gap.set_twin(id);
+        applied->gaps.push_back(gap);
+      }
+    }
+  }
   applied->group = std::move(group);
   return absl::OkStatus();
-}
-
-void TwinState::Impl::ResolveGap(const pb::Gap& gap, uint32_t frame, AppliedEntry* applied) const {
-  if (gap.twin().size() > kNameBytesMax || gap.sensor().size() > kNameBytesMax) return;
-  if (!gap.twin().empty()) {
-    const Twin* twin = FindTwin(gap.twin());
-    if (twin != nullptr && !twin->WasDeleted(applied->revision, frame)) applied->gaps.push_back(gap);
-    return;
-  }
-  const auto note = notes.find(applied->revision);
-  if (note == notes.end()) return;
-  const auto concerned = note->second.bridge_gap_twins.find(frame);
-  if (concerned == note->second.bridge_gap_twins.end()) return;
-  for (const std::string& id : concerned->second) {
-    applied->gaps.push_back(gap);
-    applied->gaps.back().set_twin(id);
-  }
 }
 
 SessionBindings TwinState::BindingsOf(uint64_t session, const SensorRef* sensor) const {

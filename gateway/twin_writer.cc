@@ -33,13 +33,6 @@ absl::Status TooLarge(absl::string_view field, size_t bytes_max, size_t bytes) {
   return errors.status();
 }
 
-absl::Status EtagMismatch(absl::string_view twin, absl::string_view expected, absl::string_view current) {
-  return MakeError(
-      absl::StatusCode::kAborted, "ETAG_MISMATCH",
-      absl::StrCat("twin \"", twin, "\": expected definition etag ", expected, ", it is ", current, ": read it again"),
-      {{"twin", std::string(twin)}, {"definition_etag", std::string(current)}});
-}
-
 absl::Status CheckEtag(absl::string_view etag) {
   if (etag.empty() || etag == "*" || etag == "-" || etag.size() == kEtagBytes) return absl::OkStatus();
   RequestErrors errors;
@@ -173,8 +166,8 @@ void TwinWriter::TryUpdate(std::shared_ptr<PendingUpdate> update) {
   if (!snapshot.ok()) return std::move(update->done)(snapshot.status());
   const std::string& current = snapshot->definition->form.definition_etag();
   const bool any = update->etag.empty() || update->etag == "*";
-  if (!any && update->etag != current) {
-    return std::move(update->done)(EtagMismatch(update->twin, update->etag, current));
+  if (absl::Status status = CheckCondition(update->etag, snapshot->definition.get(), update->twin); !status.ok()) {
+    return std::move(update->done)(std::move(status));
   }
   const Json merged = MergePatch(snapshot->definition->tree, update->patch);
   if (absl::Status status = CheckMerged(update->twin, merged); !status.ok()) {

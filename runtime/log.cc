@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "runtime/clock.h"
+#include "runtime/status_proto.h"
 #include "spdlog/logger.h"
 #include "spdlog/sinks/stdout_sinks.h"
 
@@ -224,23 +226,37 @@ void Write(LogLevel level, absl::string_view event, absl::Span<const LogField> f
   }
 }
 
+std::optional<LogLevel> LevelNamed(absl::string_view name) {
+  if (name == "debug") return LogLevel::kDebug;
+  if (name == "info") return LogLevel::kInfo;
+  if (name == "warning") return LogLevel::kWarning;
+  if (name == "error") return LogLevel::kError;
+  return std::nullopt;
+}
+
 }  // namespace
 
+LogValue::LogValue(const absl::Status& status) {
+  std::string text = status.ToString(absl::StatusToStringMode::kWithNoExtraData);
+  if (const std::string reason = ReasonOf(status); !reason.empty()) absl::StrAppend(&text, " (", reason, ")");
+  value_ = std::move(text);
+}
+
+void CheckLogConfig(const mvmd::twin::v1alpha1::LogConfig& config, ConfigErrors* errors) {
+  if (!config.level().empty() && !LevelNamed(config.level()).has_value() && !errors->Has("log.level")) {
+    errors->Add("log.level", absl::StrCat("expected debug, info, warning or error, got \"", config.level(), "\""));
+  }
+  if (!config.format().empty() && config.format() != "text" && config.format() != "json" &&
+      !errors->Has("log.format")) {
+    errors->Add("log.format", absl::StrCat("expected text or json, got \"", config.format(), "\""));
+  }
+}
+
 absl::Status InitLogging(const mvmd::twin::v1alpha1::LogConfig& config, absl::string_view program) {
-  LogLevel level = LogLevel::kInfo;
-  if (config.level() == "debug") {
-    level = LogLevel::kDebug;
-  } else if (config.level() == "warning") {
-    level = LogLevel::kWarning;
-  } else if (config.level() == "error") {
-    level = LogLevel::kError;
-  } else if (!config.level().empty() && config.level() != "info") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("log.level: expected debug, info, warning or error, got \"", config.level(), "\""));
-  }
-  if (!config.format().empty() && config.format() != "text" && config.format() != "json") {
-    return absl::InvalidArgumentError(absl::StrCat("log.format: expected text or json, got \"", config.format(), "\""));
-  }
+  ConfigErrors errors;
+  CheckLogConfig(config, &errors);
+  if (!errors.ok()) return absl::InvalidArgumentError(errors.ToString());
+  const LogLevel level = LevelNamed(config.level()).value_or(LogLevel::kInfo);
   Logger& logger = TheLogger();
   logger.level = level;
   logger.format = config.format() == "json" ? LogFormat::kJson : LogFormat::kText;

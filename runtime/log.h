@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "mvmd/twin/v1alpha1/config.pb.h"
+#include "runtime/config.h"
 
 namespace mvmd {
 
@@ -40,8 +41,8 @@ class LogValue {
   LogValue(const char* text) : value_(absl::string_view(text)) {}         // NOLINT: implicit
   LogValue(absl::string_view text) : value_(text) {}                      // NOLINT: implicit
   LogValue(const std::string& text) : value_(absl::string_view(text)) {}  // NOLINT: implicit
-  LogValue(const absl::Status& status)
-      : value_(status.ToString(absl::StatusToStringMode::kWithNoExtraData)) {}   // NOLINT
+  // `CODE: message (REASON)`
+  LogValue(const absl::Status& status);                                          // NOLINT: implicit
   LogValue(absl::Duration duration) : value_(absl::FormatDuration(duration)) {}  // NOLINT: implicit
 
   using Value = std::variant<absl::string_view, std::string, int64_t, uint64_t, double, bool>;
@@ -56,6 +57,8 @@ struct LogField {
   LogValue value;
 };
 
+// Adds an error for each value that is wrong.
+void CheckLogConfig(const mvmd::twin::v1alpha1::LogConfig& config, ConfigErrors* errors);
 // Sets level and format for the process; until then: `info`, text. INVALID_ARGUMENT names the value that is wrong;
 // empty values are the defaults. Call before threads log.
 absl::Status InitLogging(const mvmd::twin::v1alpha1::LogConfig& config, absl::string_view program);

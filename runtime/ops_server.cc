@@ -17,7 +17,6 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "runtime/clock.h"
-#include "runtime/config.h"
 #include "runtime/executor.h"
 
 // Three fixed answers to GET, and nothing else of HTTP: one request a connection, at most 8 KiB of it, within a
@@ -236,6 +235,16 @@ struct OpsServer::Impl {
     }
   }
 };
+
+void CheckOpsConfig(const mvmd::twin::v1alpha1::OpsConfig& config, ConfigErrors* errors) {
+  std::string host;
+  int port = 0;
+  const bool good = config.address().empty() || config.address() == "off" ||
+                    (ParseHostPort(config.address(), &host, &port) && !host.empty());
+  if (!good && !errors->Has("ops.address")) {
+    errors->Add("ops.address", absl::StrCat("expected host:port or off, got \"", config.address(), "\""));
+  }
+}
 
 absl::StatusOr<std::unique_ptr<OpsServer>> OpsServer::Start(absl::string_view address, const Health* health,
                                                             const Metrics* metrics) {

@@ -11,6 +11,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "mvmd/twin/v1alpha1/config.pb.h"
+#include "runtime/config.h"
 #include "runtime/metrics.h"
 
 namespace mvmd {
@@ -37,6 +39,9 @@ class Health {
   std::map<std::string, std::string> not_ready_ ABSL_GUARDED_BY(mutex_);
   std::string dead_ ABSL_GUARDED_BY(mutex_);
 };
+
+// `host:port`, `off` or nothing; else adds an error.
+void CheckOpsConfig(const mvmd::twin::v1alpha1::OpsConfig& config, ConfigErrors* errors);
 
 // Plain HTTP, GET only, without authentication: bind it to loopback or a network that is trusted.
 //   /livez    200 `ok`, or 503 with the reason

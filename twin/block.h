@@ -15,6 +15,8 @@
 namespace mvmd {
 
 inline constexpr uint32_t kBlockSamplesMax = 65536;
+// Of all blocks of a frame group. Columns of equal values take next to no bytes, so that bytes bound nothing.
+inline constexpr uint64_t kGroupSamplesMax = uint64_t{1} << 20;
 
 // Encodes samples, given in the order of arrival: groups them by binding (stable), 1 to kBlockSamplesMax of them.
 // Numbers must be finite, texts UTF-8; a quality that is not uncertain or bad counts as good.

@@ -113,14 +113,6 @@ unsigned char RankOf(unsigned char byte) {
   return byte >= 0xF0 ? static_cast<unsigned char>(byte - 2) : static_cast<unsigned char>(byte + 5);
 }
 
-// The first eight bytes as a number that orders as the name does; of equal ones nothing is known.
-uint64_t SortKey(absl::string_view name) {
-  uint64_t key = 0;
-  const size_t length = std::min<size_t>(name.size(), 8);
-  for (size_t i = 0; i < 8; ++i) key = key << 8 | (i < length ? RankOf(static_cast<unsigned char>(name[i])) : 0);
-  return key;
-}
-
 struct OrderedMember {
   uint64_t key;
   const Json::Member* member;
@@ -134,7 +126,7 @@ void AppendObject(const Json& object, std::string* out) {
   const std::vector<Json::Member>& members = object.members();
   absl::InlinedVector<OrderedMember, 16> order;
   order.reserve(members.size());
-  for (const Json::Member& member : members) order.push_back({SortKey(member.first), &member});
+  for (const Json::Member& member : members) order.push_back({CanonicalSortKey(member.first), &member});
   std::sort(order.begin(), order.end());
   char separator = '{';
   for (const OrderedMember& entry : order) {
@@ -250,6 +242,13 @@ int CompareCanonicalNames(absl::string_view a, absl::string_view b) {
   while (i < common && a[i] == b[i]) ++i;
   if (i == common) return a.size() < b.size() ? -1 : a.size() > b.size() ? 1 : 0;
   return RankOf(static_cast<unsigned char>(a[i])) < RankOf(static_cast<unsigned char>(b[i])) ? -1 : 1;
+}
+
+uint64_t CanonicalSortKey(absl::string_view name) {
+  uint64_t key = 0;
+  const size_t length = std::min<size_t>(name.size(), 8);
+  for (size_t i = 0; i < 8; ++i) key = key << 8 | (i < length ? RankOf(static_cast<unsigned char>(name[i])) : 0);
+  return key;
 }
 
 std::string Sha256(absl::string_view bytes) {

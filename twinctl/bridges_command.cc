@@ -36,13 +36,13 @@ std::string OutboxText(const pb::Bridge& bridge) {
 void PrintIssue(CommandContext& context, absl::string_view side, const pb::Issue& issue) {
   std::string where;
   const auto add = [&where](absl::string_view name, const std::string& value) {
-    if (!value.empty()) absl::StrAppend(&where, " ", name, " ", value);
+    if (!value.empty()) absl::StrAppend(&where, ", ", name, " ", value);
   };
   add("topic", issue.topic());
   add("twin", issue.twin());
   add("sensor", issue.sensor());
   context.out() << "  " << context.console().Paint(Colour::kYellow, Printable(issue.reason())) << " x" << issue.count()
-                << ", " << side << ", last " << ShortTime(issue.time_unix_ns()) << ":" << Printable(where) << ": "
+                << ", " << side << ", last " << ShortTime(issue.time_unix_ns()) << Printable(where) << ": "
                 << Printable(issue.message()) << "\n";
 }
 

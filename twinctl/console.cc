@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "twin/canonical.h"
 
 namespace mvmd {
@@ -93,7 +94,8 @@ void Table::AddRow(std::vector<std::string> cells) {
 }
 
 std::vector<std::string> Table::Lines() const {
-  std::vector<size_t> widths(rows_.front().size(), 0);
+  std::vector<size_t> widths = widths_;
+  widths.resize(rows_.front().size());
   for (const auto& row : rows_) {
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], Width(row[i]));
   }
@@ -110,10 +112,17 @@ std::vector<std::string> Table::Lines() const {
   return lines;
 }
 
-std::string Table::Render() const {
-  std::string text;
-  for (const std::string& line : Lines()) text += line;
-  return text;
+std::string Table::Render() const { return absl::StrJoin(Lines(), ""); }
+
+std::string Table::Drain() {
+  std::vector<std::string> lines = Lines();
+  if (!widths_.empty()) lines.erase(lines.begin());
+  widths_.resize(rows_.front().size());
+  for (const auto& row : rows_) {
+    for (size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], Width(row[i]));
+  }
+  rows_.resize(1);
+  return absl::StrJoin(lines, "");
 }
 
 std::string Printable(absl::string_view text) {

@@ -57,9 +57,12 @@ class Table {
   // Lines without trailing blanks, each with its end; header first.
   std::vector<std::string> Lines() const;
   std::string Render() const;
+  // For long tables: the lines of the rows since the last call, the header with the first ones only.
+  std::string Drain();
 
  private:
   std::vector<std::vector<std::string>> rows_;
+  std::vector<size_t> widths_;  // of what was drained
 };
 
 // `text` with control characters (C0, DEL, C1) as `\xNN`, so that nothing from outside can drive the terminal.

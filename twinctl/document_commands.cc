@@ -64,31 +64,43 @@ class CanonicalizeCommand final : public Command {
   absl::StatusOr<ExitCode> Run(CommandContext& context) override {
     const absl::StatusOr<std::string> text = ReadInput(file_);
     if (!text.ok()) return text.status();
-    JsonParseResult parsed = ParseIJson(*text);
-    if (!parsed.ok) {
-      std::string message = absl::StrCat(file_, ": is no I-JSON (RFC 7493), so it has no canonical form");
-      for (const JsonProblem& problem : parsed.problems) {
-        context.console().err() << Printable(file_) << ":" << problem.line << ":" << problem.column << ": "
-                                << Printable(problem.message) << " [" << problem.rule << "]\n";
-      }
-      return absl::InvalidArgumentError(message);
+    if (nquads_ || lossless_) return PrintOfTree(*text, context);
+    const absl::StatusOr<std::string> canonical = CanonicalizeText(*text);
+    if (!canonical.ok()) return NotIJson(ParseIJson(*text), context);
+    Print(*canonical, context);
+    return ExitCode::kFine;
+  }
+
+ private:
+  absl::Status NotIJson(const JsonParseResult& parsed, CommandContext& context) const {
+    for (const JsonProblem& problem : parsed.problems) {
+      context.console().err() << Printable(file_) << ":" << problem.line << ":" << problem.column << ": "
+                              << Printable(problem.message) << " [" << problem.rule << "]\n";
     }
-    if (lossless_) {
-      if (!parsed.value.is_object()) return absl::InvalidArgumentError(absl::StrCat(file_, ": expected an object"));
-      parsed.value = LosslessDocument(parsed.value);
-    }
-    if (nquads_) return PrintGraph(parsed.value, context);
-    const std::string canonical = Canonicalize(parsed.value);
+    return absl::InvalidArgumentError(absl::StrCat(file_, ": is no I-JSON (RFC 7493), so it has no canonical form"));
+  }
+
+  void Print(const std::string& canonical, CommandContext& context) const {
     if (digest_) {
       context.out() << Sha256Hex(canonical) << "\n";
     } else {
       context.out() << canonical;
     }
+  }
+
+  absl::StatusOr<ExitCode> PrintOfTree(const std::string& text, CommandContext& context) const {
+    JsonParseResult parsed = ParseIJson(text);
+    if (!parsed.ok) return NotIJson(parsed, context);
+    if (lossless_) {
+      if (!parsed.value.is_object()) return absl::InvalidArgumentError(absl::StrCat(file_, ": expected an object"));
+      parsed.value = LosslessDocument(parsed.value);
+    }
+    if (nquads_) return PrintGraph(parsed.value, context);
+    Print(Canonicalize(parsed.value), context);
     return ExitCode::kFine;
   }
 
- private:
-  absl::StatusOr<ExitCode> PrintGraph(const Json& document, CommandContext& context) {
+  absl::StatusOr<ExitCode> PrintGraph(const Json& document, CommandContext& context) const {
     const absl::StatusOr<CanonicalGraph> graph = CanonicalizeGraph(document);
     if (!graph.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(file_, ": has no canonical graph: ", graph.status().message()));

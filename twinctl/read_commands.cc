@@ -40,6 +40,7 @@ void PrintSummary(CommandContext& context, const pb::TwinDocument& twin, const J
   PrintField(context, "entity", TextAt(document, "/subjectOf/name"));
   PrintField(context, "revision", absl::StrCat(twin.revision()));
   PrintField(context, "etag", twin.etag());
+  PrintField(context, "definition", twin.definition_etag());
   PrintField(context, "modified", TextAt(document, "/dateModified"));
   PrintField(context, "status", TextAt(document, "/synchronization/connectionStatus"));
   PrintField(context, "synced", TextAt(document, "/synchronization/lastSynced"));
@@ -119,7 +120,7 @@ class ListCommand final : public Command {
   CLI::App* Register(CLI::App& app) override {
     CLI::App* command = app.add_subcommand("list", "List twins in the order of their ids");
     command->add_option("--prefix", prefix_, "Only twins whose id starts so");
-    command->add_option("--limit", limit_, "At most so many; 0 is all (default: 0)");
+    command->add_option("--limit", limit_, "At most so many; 0 is all (default: 0)")->check(CLI::NonNegativeNumber);
     return command;
   }
 
@@ -143,6 +144,7 @@ class ListCommand final : public Command {
         row.Set("twin", Json::String(twin.twin_id()));
         row.Set("revision", Json::Number(static_cast<double>(twin.revision())));
         row.Set("etag", Json::String(twin.etag()));
+        row.Set("definitionEtag", Json::String(twin.definition_etag()));
         if (context.output() == OutputFormat::kTable) {
           table.AddRow({twin.twin_id(), absl::StrCat(twin.revision()), twin.etag()});
         } else if (context.output() == OutputFormat::kJsonLines) {

@@ -41,7 +41,7 @@ class SamplesCommand final : public Command {
     command->add_option("SENSOR", sensor_, "Id of the sensor")->required();
     command->add_option("--from", from_, "Not before this time (RFC 3339)")->type_name("TIME");
     command->add_option("--to", to_, "Before this time (RFC 3339)")->type_name("TIME");
-    command->add_option("--limit", limit_, "At most so many; 0 is all (default: 0)");
+    command->add_option("--limit", limit_, "At most so many; 0 is all (default: 0)")->check(CLI::NonNegativeNumber);
     return command;
   }
 
@@ -76,12 +76,11 @@ class SamplesCommand final : public Command {
 
  private:
   void PrintPage(CommandContext& context, const pb::ListSamplesResponse& page, Json* samples) {
-    Table table({"TIME", "VALUE", "QUALITY"});
     for (const pb::Sample& sample : page.samples()) {
       switch (context.output()) {
         case OutputFormat::kTable:
-          table.AddRow({TimeText(sample.time()), SampleValueText(sample),
-                        absl::StrCat(QualityText(sample), sample.backfill() ? " (backfill)" : "")});
+          table_.AddRow({TimeText(sample.time()), SampleValueText(sample),
+                         absl::StrCat(QualityText(sample), sample.backfill() ? " (backfill)" : "")});
           break;
         case OutputFormat::kJson:
           samples->Append(SampleJson(twin_, sensor_, sample));
@@ -91,7 +90,7 @@ class SamplesCommand final : public Command {
           break;
       }
     }
-    if (context.output() == OutputFormat::kTable) context.out() << table.Render();
+    if (context.output() == OutputFormat::kTable) context.out() << table_.Drain();
   }
 
   void PrintEnd(CommandContext& context, Json samples, Json gaps) {
@@ -119,6 +118,7 @@ class SamplesCommand final : public Command {
   std::string from_;
   std::string to_;
   uint64_t limit_ = 0;
+  Table table_{{"TIME", "VALUE", "QUALITY"}};
 };
 
 }  // namespace

@@ -29,12 +29,19 @@ void PrintWritten(CommandContext& context, absl::string_view verb, const pb::Twi
   context.out() << (context.output() == OutputFormat::kJson ? PrettyJson(row) : CompactJson(row)) << "\n";
 }
 
+// An empty one would be no condition, and is most likely a variable that is not set.
+void AddEtagOption(CLI::App* command, std::string* etag) {
+  command->add_option("--etag", *etag, kEtagHelp)->check([](const std::string& text) {
+    return text.empty() ? std::string("expected an etag, * or -, got nothing") : std::string();
+  });
+}
+
 class PutCommand final : public Command {
  public:
   CLI::App* Register(CLI::App& app) override {
     CLI::App* command = app.add_subcommand("put", "Store a document as a twin's definition, or create the twin");
     command->add_option("FILE", file_, "Document, or - for standard input")->required();
-    command->add_option("--etag", etag_, kEtagHelp);
+    AddEtagOption(command, &etag_);
     return command;
   }
 
@@ -64,7 +71,7 @@ class PatchCommand final : public Command {
         "patch", "Change a twin's definition by a JSON merge patch (RFC 7396; sensors are merged by id)");
     command->add_option("TWIN", twin_, "Id of the twin")->required();
     command->add_option("FILE", file_, "Patch, or - for standard input")->required();
-    command->add_option("--etag", etag_, kEtagHelp);
+    AddEtagOption(command, &etag_);
     return command;
   }
 
@@ -95,7 +102,7 @@ class DeleteCommand final : public Command {
     CLI::App* command =
         app.add_subcommand("delete", "Remove a twin; its bridge brings it back only with a new document");
     command->add_option("TWIN", twin_, "Id of the twin")->required();
-    command->add_option("--etag", etag_, kEtagHelp);
+    AddEtagOption(command, &etag_);
     return command;
   }
 

@@ -83,7 +83,8 @@ mqtt: {host: h, client_id: c, port: 70000, version: "4", keepalive: 1s, password
 outbox: {path: o, max_bytes: 10}
 uplink: {target: gateway, tls: {ca_file: a}, linger: 1h, max_message_bytes: 1, stall_timeout: 1ms,
          compression_level: 20, report_interval: 1ms}
-ops: {address: nowhere}
+ops: {address: ":9465"}
+log: {level: loud, format: xml}
 routes:
   - {topic: "a/{m}", twin: "{x}", sensor: "", qos: 2, retained: sometimes}
   - {topic: "a/#/b", twin: t, sensor: s, qos: 7}
@@ -91,14 +92,15 @@ routes:
   - {topic: a, twin: t, sensor: s, json: {readings: [{value: x}]}}
   - {topic: a, twin: t, sensor: s, scalar: {type: integer}}
 )";
-  EXPECT_THAT(PathsOf(Check(yaml)),
-              UnorderedElementsAre(
-                  "mqtt.port", "mqtt.version", "mqtt.keepalive", "mqtt.username", "mqtt.max_payload_bytes",
-                  "mqtt.reconnect_delay_max", "mqtt.tls.crl_file", "mqtt.tls.ca_file", "outbox.max_bytes",
-                  "uplink.target", "uplink.linger", "uplink.max_message_bytes", "uplink.stall_timeout",
-                  "uplink.compression_level", "uplink.report_interval", "ops.address", "routes[0].twin",
-                  "routes[0].sensor", "routes[0].qos", "routes[0].retained", "routes[1].topic", "routes[1].qos",
-                  "routes[2].json.time_format", "routes[3].json.readings[0].value", "routes[4].scalar.type"));
+  EXPECT_THAT(
+      PathsOf(Check(yaml)),
+      UnorderedElementsAre("mqtt.port", "mqtt.version", "mqtt.keepalive", "mqtt.username", "mqtt.max_payload_bytes",
+                           "mqtt.reconnect_delay_max", "mqtt.tls.crl_file", "mqtt.tls.ca_file", "outbox.max_bytes",
+                           "uplink.target", "uplink.linger", "uplink.max_message_bytes", "uplink.stall_timeout",
+                           "uplink.compression_level", "uplink.report_interval", "ops.address", "log.level",
+                           "log.format", "routes[0].twin", "routes[0].sensor", "routes[0].qos", "routes[0].retained",
+                           "routes[1].topic", "routes[1].qos", "routes[2].json.time_format",
+                           "routes[3].json.readings[0].value", "routes[4].scalar.type"));
 }
 
 TEST(BridgeConfigTest, RefusesUnknownKeys) {

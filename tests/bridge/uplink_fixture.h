@@ -12,6 +12,7 @@
 
 #include "bridge/uplink.h"
 #include "gtest/gtest.h"
+#include "twin/block.h"
 #include "twin/frame_group.h"
 
 namespace mvmd {
@@ -26,6 +27,13 @@ class FakeOutbox final : public OutboxReader {
     frame.mutable_command_result()->set_message(std::string(bytes, 'x'));
     rows_[seq] = {seq, false, frame.SerializeAsString()};
     if (declaration) declarations_.push_back(seq);
+    last_ = std::max(last_, seq);
+  }
+  void AddBlock(uint64_t seq, const std::vector<Sample>& samples) {
+    pb::Frame frame;
+    frame.set_seq(seq);
+    EncodeBlock(samples, frame.mutable_block());
+    rows_[seq] = {seq, false, frame.SerializeAsString()};
     last_ = std::max(last_, seq);
   }
   void AddUpTo(uint64_t last) {

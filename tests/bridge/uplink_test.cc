@@ -320,6 +320,22 @@ TEST_F(UplinkTest, RowsThatNewerOnesHaveOvertakenAreBackfilledAfterACut) {
   EXPECT_EQ(lane, pb::LANE_LIVE);
 }
 
+TEST_F(UplinkTest, BoundsTheSamplesOfAMessage) {
+  UplinkOptions options = Options();
+  options.max_message_bytes = 8 << 20;
+  Make(options);
+  Connect();
+  TakeAll();
+  // Equal values at equal times: next to no bytes a sample.
+  const std::vector<Sample> samples(kBlockSamplesMax, Sample{.binding = 1, .time_unix_ns = 5, .value = 1.0});
+  for (uint64_t seq = 1; seq <= 40; ++seq) outbox_.AddBlock(seq, samples);
+  Do(uplink_->OnRowsAvailable(now_, 40, 40));
+  const size_t rows_max = kGroupSamplesMax / kBlockSamplesMax;
+  EXPECT_EQ(TakeSeqs().size(), rows_max);
+  EXPECT_EQ(TakeSeqs().size(), rows_max);
+  EXPECT_EQ(TakeSeqs().size(), 40 - 2 * rows_max);
+}
+
 TEST_F(UplinkTest, KeepsHalfOfTheCreditForLiveRows) {
   for (uint64_t seq = 1; seq <= 1000; ++seq) outbox_.Add(seq, 100);
   UplinkOptions options = Options();

@@ -45,13 +45,15 @@ summary=
 state=
 
 cleanup() {
+  trap '' INT TERM HUP
   stack_stop_all
   [ -z "$STACK_DIR" ] || rm -rf "$STACK_DIR"
 }
 trap cleanup EXIT
-trap 'echo; echo "stopping"; exit 130' INT TERM
+trap 'echo; echo "stopping"; exit 130' INT TERM HUP
 
-on_terminal() { [ -t 1 ] && [ "${TERM:-dumb}" != dumb ]; }
+# One that the picture fits into.
+on_terminal() { [ -t 1 ] && [ "${TERM:-dumb}" != dumb ] && [ "$(tput lines 2>/dev/null || echo 0)" -ge 24 ]; }
 
 # On a terminal one picture that is drawn again; else a line at a time.
 event() {
@@ -80,7 +82,7 @@ look() {
 plain_line() {
   local values
   values=$(awk '/^SENSOR/ { table = 1; next } table && NF { printf "  %s %s %s", $1, $2, $3 }' <<<"$summary")
-  printf '%3d s  %s%s  %s\n' $((SECONDS - started)) "$twin" "${values:-  (nothing yet)}" "$state"
+  printf '%3d s  %s%s%s\n' $((SECONDS - started)) "$twin" "${values:-  (nothing yet)}" "${state:+  $state}"
 }
 
 draw() {
@@ -114,7 +116,7 @@ done
 started=$SECONDS
 
 stack_start plant --seconds "$seconds" --ledger "$dir/ledger.json"
-event "plant: publishes 65 values a second and machine, QoS 1, TLS with client certificates"
+event "plant: each machine publishes 65 values a second, QoS 1, over TLS"
 watch_until $((seconds * 3 / 10))
 stack_kill gateway
 event "gateway: kill -9; the bridge keeps what comes"
@@ -157,7 +159,7 @@ if ! $keep; then
 fi
 
 stack_start plant
-trap - EXIT INT TERM
+trap - EXIT INT TERM HUP
 cat <<KEEP
 Everything is up, the plant goes on. To look around:
 
@@ -169,9 +171,10 @@ Everything is up, the plant goes on. To look around:
   twinctl bridges --issues
   mosquitto_pub -h localhost -p \$BROKER_PORT --cafile \$MVMD_CA --cert \$PLANT_CERT --key \$PLANT_KEY -q 1 \\
     -t twins/$twin/sensors/temp-1 -m '{"currentValue": 61.5}'
+  twinctl samples $twin temp-1 | grep 61.5       # as current value, the plant replaces it at once
   ls \$DEMO/logs
 
 To stop it:
 
-  kill $(cat "$dir"/{plant,bridge,gateway,broker}.pid | tr '\n' ' ')&& rm -rf $dir
+  kill \$(cat $dir/*.pid); rm -rf $dir
 KEEP

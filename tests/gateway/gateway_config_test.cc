@@ -112,8 +112,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"Watches", "watch: {max_watches: 1000000}\n", "watch.max_watches", "expected 1 to 100000"},
         BadValue{"Recent", "watch: {recent_bytes: 1KiB}\n", "watch.recent_bytes", "expected"},
         BadValue{"Drain", "drain_timeout: 1h\n", "drain_timeout", "expected 100ms to 10m"},
-        BadValue{"Level", "log: {level: loud}\n", "log.level", "expected one of debug, info, warning, error"},
-        BadValue{"Format", "log: {format: xml}\n", "log.format", "expected one of text, json"},
+        BadValue{"Level", "log: {level: loud}\n", "log.level", "expected debug, info, warning or error"},
+        BadValue{"Format", "log: {format: xml}\n", "log.format", "expected text or json"},
         BadValue{"UnknownKey", "listn: x\n", "", "listen"}),
     [](const auto& test) { return std::string(test.param.name); });
 

@@ -134,6 +134,46 @@ TEST_F(HistoryTest, ListsSamplesOfBothLanesInTheBrokersOrder) {
   EXPECT_EQ(twin->live.sensors.at(0).value, SampleValue(607.0));
 }
 
+TEST_F(HistoryTest, LeavesOutWhatThePolicyForbade) {
+  OpenRobot();
+  pb::LogEntry entry =
+      FramesEntry(session_, {BlockFrame(++seq_, {NumberAt(1, kTestTimeNs, 1), NumberAt(2, kTestTimeNs, 2)})});
+  entry.mutable_frames_received()->add_forbidden_bindings(1);
+  Commit(std::move(entry));
+  EXPECT_THAT(List("temp-1", 0, kForever), IsEmpty());
+  EXPECT_THAT(List("motion-1", 0, kForever), ElementsAre(2));
+}
+
+TEST_F(HistoryTest, TheLargestTimeIsNoEnd) {
+  OpenRobot();
+  Send({NumberAt(1, kForever, 1)});
+  EXPECT_THAT(List("temp-1", 0, kForever), ElementsAre(1));
+  EXPECT_THAT(List("temp-1", kForever, kForever), ElementsAre(1));
+}
+
+TEST_F(HistoryTest, SharesEntriesAndBoundsWhatIsHeld) {
+  OpenRobot();
+  for (int i = 0; i < 20; ++i) Send({NumberAt(1, kTestTimeNs + i, i)});
+  History history(&log_, &committer_, /*held_bytes_max=*/20'000);
+  const auto first = history.ReadFrom(5, 1);
+  ASSERT_TRUE(first.ok());
+  EXPECT_THAT(*first, SizeIs(1)) << "bounded by memory, not by what the log has";
+  EXPECT_EQ(history.ReadFrom(5, 1)->at(0), first->at(0));
+  std::vector<std::shared_ptr<const AppliedEntry>> kept;
+  absl::Status status;
+  for (uint64_t revision = 5; revision <= 24; ++revision) {
+    const auto read = history.ReadFrom(revision, 1);
+    if (!read.ok()) {
+      status = read.status();
+      break;
+    }
+    kept.push_back(read->at(0));
+  }
+  EXPECT_EQ(ReasonOf(status), "OVERLOADED") << kept.size();
+  kept.clear();
+  EXPECT_TRUE(history.ReadFrom(24, 1).ok());
+}
+
 TEST_F(HistoryTest, AnotherEpochComesAfterTheFirst) {
   OpenRobot();
   const int64_t t = kTestTimeNs;

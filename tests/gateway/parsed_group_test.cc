@@ -89,7 +89,6 @@ TEST(ParsedGroupTest, KeepsGoodFramesBesideBadOnes) {
   disagreeing.mutable_block()->set_count(2);
   std::string batch;
   AppendFrame(BlockFrame(1, {NumberAt(1, 1, 1)}).SerializeAsString(), &batch);
-  AppendFrame(GapFrame(0, "robot", "").SerializeAsString(), &batch);
   AppendFrame(no_payload.SerializeAsString(), &batch);
   AppendFrame(disagreeing.SerializeAsString(), &batch);
   AppendFrame(std::string("\x08\x05\x12\x7f", 4), &batch);  // seq 5, then a block that is cut
@@ -98,17 +97,33 @@ TEST(ParsedGroupTest, KeepsGoodFramesBesideBadOnes) {
   const auto parsed = Parse(Raw(batch), {.frame_bytes_max = 100});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   const auto& frames = (*parsed)->frames;
-  ASSERT_EQ(frames.size(), 7u);
+  ASSERT_EQ(frames.size(), 6u);
   EXPECT_TRUE(frames[0].status.ok());
-  EXPECT_THAT(std::string(frames[1].status.message()), HasSubstr("got 0"));
-  EXPECT_EQ(ReasonOf(frames[2].status), "FRAME_MALFORMED");
-  EXPECT_EQ(ReasonOf(frames[3].status), "BLOCK_MALFORMED");
-  EXPECT_EQ(frames[3].block, nullptr);
-  EXPECT_EQ(frames[4].frame->seq(), 5u);
-  EXPECT_EQ(ReasonOf(frames[4].status), "FRAME_MALFORMED");
-  EXPECT_EQ(frames[5].frame->seq(), 6u);
-  EXPECT_EQ(ReasonOf(frames[5].status), "FRAME_TOO_LARGE");
-  EXPECT_TRUE(frames[6].status.ok());
+  EXPECT_EQ(ReasonOf(frames[1].status), "FRAME_MALFORMED");
+  EXPECT_EQ(ReasonOf(frames[2].status), "BLOCK_MALFORMED");
+  EXPECT_EQ(frames[2].block, nullptr);
+  EXPECT_EQ(frames[3].frame->seq(), 5u);
+  EXPECT_EQ(ReasonOf(frames[3].status), "FRAME_MALFORMED");
+  EXPECT_EQ(frames[4].frame->seq(), 6u);
+  EXPECT_EQ(ReasonOf(frames[4].status), "FRAME_TOO_LARGE");
+  EXPECT_TRUE(frames[5].status.ok());
+}
+
+TEST(ParsedGroupTest, BoundsTheSamplesOfAGroup) {
+  // Equal values at equal times: next to no bytes a sample.
+  std::vector<Sample> samples(kBlockSamplesMax, NumberAt(1, kTestTimeNs, 1));
+  std::vector<pb::Frame> frames;
+  for (uint64_t seq = 1; seq <= kGroupSamplesMax / kBlockSamplesMax; ++seq) frames.push_back(BlockFrame(seq, samples));
+  EXPECT_TRUE(Parse(GroupOf(frames)).ok());
+  frames.push_back(BlockFrame(frames.size() + 1, {NumberAt(1, kTestTimeNs, 1)}));
+  const auto parsed = Parse(GroupOf(frames));
+  EXPECT_EQ(ReasonOf(parsed.status()), "GROUP_TOO_LARGE") << parsed.status();
+}
+
+TEST(ParsedGroupTest, RefusesAGroupWithAFrameThatCannotBeNamed) {
+  const auto parsed = Parse(GroupOf({BlockFrame(1, {NumberAt(1, 1, 1)}), GapFrame(0, "robot", "")}));
+  EXPECT_EQ(parsed.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(parsed.status().message()), HasSubstr("frame 2: expected a seq above 0"));
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ namespace mvmd {
 inline constexpr char kOtherBridge[] = "spiffe://plant.example/bridge/other";
 inline constexpr char kAlice[] = "spiffe://plant.example/client/alice";  // everything
 inline constexpr char kRita[] = "spiffe://plant.example/client/rita";    // reads twin-1
+inline constexpr char kWalter[] = "spiffe://plant.example/client/walter";  // writes twin-1
 inline constexpr char kEve[] = "spiffe://plant.example/client/eve";      // nothing
 inline constexpr char kSubjectHeader[] = "x-test-subject";
 
@@ -35,6 +36,7 @@ rules:
   - {subject: spiffe://plant.example/bridge/other, roles: [bridge], twins: ["other-*"]}
   - {subject: spiffe://plant.example/client/alice, roles: [reader, writer, operator], twins: ["*"]}
   - {subject: spiffe://plant.example/client/rita, roles: [reader], twins: ["twin-1"]}
+  - {subject: spiffe://plant.example/client/walter, roles: [writer], twins: ["twin-1"]}
 )";
 
 struct ServiceLimits {

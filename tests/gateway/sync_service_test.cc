@@ -141,7 +141,7 @@ TEST_F(SyncServiceTest, RejectsAFrameOfATwinThatIsNotAllowedAndTakesTheOthers) {
   FakeBridge bridge = Connect();
   ASSERT_NE(bridge.Open(42), 0u);
   ASSERT_TRUE(
-      bridge.Send({BindingsFrame(1, "other-1", {{1, "temp-1"}}), BindingsFrame(2, "twin-1", {{1, "temp-001"}})}));
+      bridge.Send({BindingsFrame(1, "other-1", {{1, "temp-1"}}), BindingsFrame(2, "twin-1", {{2, "temp-001"}})}));
   const auto rejected = bridge.ReadUntil(Response::kRejected);
   ASSERT_TRUE(rejected.has_value());
   EXPECT_EQ(rejected->rejected().seq(), 1u);

@@ -484,6 +484,18 @@ TEST_F(TwinServiceTest, UpdatesByMergePatch) {
   EXPECT_TRUE(again.ok()) << again.status();
 }
 
+TEST_F(TwinServiceTest, AWriterThatMayNotReadIsNotToldTheDocument) {
+  Start();
+  PutTwin("twin-1");
+  const auto updated = Update(kWalter, "twin-1", R"({"description":"new words"})");
+  ASSERT_TRUE(updated.ok()) << updated.status();
+  EXPECT_EQ(updated->twin().canonical(), "");
+  EXPECT_FALSE(updated->twin().has_twin());
+  EXPECT_EQ(updated->twin().definition_etag(), Get(kAlice, "twin-1")->twin().definition_etag());
+  EXPECT_TRUE(Update(kWalter, "twin-1", "{}", updated->twin().definition_etag()).ok());
+  EXPECT_EQ(ReasonOf(Update(kWalter, "twin-1", "{}", "-").status()), "TWIN_EXISTS");
+}
+
 TEST_F(TwinServiceTest, RefusesAPatchThatMakesTheDocumentInvalid) {
   Start();
   const uint64_t revision = PutTwin("twin-1");

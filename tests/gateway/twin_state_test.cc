@@ -313,6 +313,34 @@ TEST_F(TwinStateTest, GivesATwinToTheBridgeThatLastSent) {
   EXPECT_EQ(status(), "inactive");
 }
 
+TEST_F(TwinStateTest, LeavesOutWhatThePolicyForbidsAndKnowsItWhenItIsAllowed) {
+  const uint64_t session = OpenRobot();
+  const auto send = [&](const pb::Frame& frame, bool forbidden) {
+    pb::LogEntry entry = FramesEntry(session, {frame});
+    if (forbidden) entry.mutable_frames_received()->add_forbidden_bindings(9);
+    return fold_.Apply(entry);
+  };
+  const ApplyResult declared = send(BindingsFrame(3, "secret", {{9, "x"}}), true);
+  ASSERT_THAT(declared.rejected, SizeIs(1));
+  EXPECT_EQ(ReasonOf(declared.rejected[0].second), "NOT_AUTHORIZED");
+  // One block with samples of both twins: one harms not the other.
+  const ApplyResult mixed = send(BlockFrame(4, {NumberAt(1, kTestTimeNs, 1), NumberAt(9, kTestTimeNs, 2)}), true);
+  EXPECT_EQ(mixed.samples_applied, 1u);
+  EXPECT_THAT(mixed.rejected, SizeIs(1));
+  EXPECT_THAT(fold_.last_applied().samples, SizeIs(1));
+  EXPECT_TRUE(mixed.documents_wanted.empty());
+  fold_.Apply(FramesEntry(session, {GapFrame(5, "", "")}));
+  EXPECT_THAT(fold_.state().GapsOf("secret", "x"), IsEmpty()) << "it is none of the bridge's twins";
+  EXPECT_THAT(fold_.state().GapsOf("robot", "temp-1"), SizeIs(1));
+
+  const ApplyResult allowed = send(BlockFrame(6, {NumberAt(9, kTestTimeNs + 1, 3)}), false);
+  EXPECT_EQ(allowed.samples_applied, 1u);
+  EXPECT_THAT(allowed.rejected, IsEmpty());
+  EXPECT_THAT(allowed.documents_wanted, ElementsAre("secret"));
+  fold_.Apply(FramesEntry(session, {GapFrame(7, "", "")}));
+  EXPECT_THAT(fold_.state().GapsOf("secret", "x"), SizeIs(1));
+}
+
 TEST_F(TwinStateTest, RecordsGapsOfATwinAndOfAllTwins) {
   const uint64_t session = OpenRobot();
   fold_.Apply(FramesEntry(session, {BindingsFrame(3, "other", {{4, "x"}})}));
@@ -324,6 +352,28 @@ TEST_F(TwinStateTest, RecordsGapsOfATwinAndOfAllTwins) {
   EXPECT_THAT(fold_.state().GapsOf("robot", "motion-1"), SizeIs(1));
   EXPECT_THAT(fold_.state().GapsOf("other", "x"), SizeIs(1));
   EXPECT_THAT(fold_.state().GapsOf("nobody", "x"), IsEmpty());
+}
+
+TEST_F(TwinStateTest, GapsOfAllTwinsInOneEntryAreOnePerReason) {
+  const uint64_t session = OpenRobot();
+  std::vector<pb::Frame> frames;
+  for (uint64_t seq = 3; seq < 103; ++seq) {
+    frames.push_back(GapFrame(seq, "", "", 2));
+    frames.back().mutable_gap()->set_first_seq(seq);
+    frames.back().mutable_gap()->set_last_seq(seq);
+    if (seq % 10 == 0) frames.back().mutable_gap()->set_reason(pb::Gap::REASON_DAMAGED_ROW);
+    if (seq % 10 == 1) frames.back().mutable_gap()->set_reason(static_cast<pb::Gap::Reason>(1000 + seq));
+  }
+  const ApplyResult result = fold_.Apply(FramesEntry(session, frames));
+  EXPECT_EQ(result.frames_applied, 100u);
+  const std::vector<pb::Gap> gaps = fold_.state().GapsOf("robot", "temp-1");
+  ASSERT_THAT(gaps, SizeIs(3));
+  EXPECT_EQ(gaps[0].first_seq(), 3u);
+  EXPECT_EQ(gaps[0].last_seq(), 102u);
+  EXPECT_EQ(gaps[0].count(), 160u);
+  EXPECT_EQ(gaps[1].reason(), pb::Gap::REASON_DAMAGED_ROW);
+  EXPECT_EQ(gaps[1].count(), 20u);
+  EXPECT_EQ(gaps[2].reason(), pb::Gap::REASON_UNSPECIFIED) << "unknown ones";
 }
 
 TEST_F(TwinStateTest, MergesTheOldestGapsWhenThereAreTooMany) {

@@ -14,6 +14,15 @@ TEST(TableTest, AlignsColumnsAndTrimsLines) {
   EXPECT_EQ(table.Render(), "ID      VALUE\ntemp-1  42.3\n\u00b5\n");
 }
 
+TEST(TableTest, DrainsPageByPageWithOneHeader) {
+  Table table({"ID", "VALUE"});
+  table.AddRow({"temp-1", "1"});
+  EXPECT_EQ(table.Drain(), "ID      VALUE\ntemp-1  1\n");
+  table.AddRow({"a", "2"});
+  EXPECT_EQ(table.Drain(), "a       2\n");
+  EXPECT_EQ(table.Drain(), "");
+}
+
 TEST(PrintableTest, EscapesWhatDrivesTerminals) {
   EXPECT_EQ(Printable("a\x1b[31mb\n\x7f"), "a\\x1b[31mb\\x0a\\x7f");
   EXPECT_EQ(Printable("\xc2\x9b"
