@@ -1,9 +1,8 @@
-// Scanning the bytes of JSON strings: the next interesting one, eight at a time, and UTF-8 sequences.
+// Finding the next interesting byte of a JSON string, eight at a time.
 #ifndef MVMD_TWIN_BYTE_SCAN_H_
 #define MVMD_TWIN_BYTE_SCAN_H_
 
 #include <bit>
-#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
@@ -40,22 +39,6 @@ inline const char* FindStringSpecial(const char* p, const char* end) {
   }
   while (p != end && !IsStringSpecial<kHigh>(static_cast<unsigned char>(*p))) ++p;
   return p;
-}
-
-inline bool IsUtf8Continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-
-// Bytes of the UTF-8 sequence at p (RFC 3629: no overlong form, no surrogate, at most U+10FFFF); 0 when it is none.
-inline size_t Utf8SequenceLength(const char* p, const char* end) {
-  const auto first = static_cast<unsigned char>(*p);
-  const size_t length = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
-  if (length == 0 || static_cast<size_t>(end - p) < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if (!IsUtf8Continuation(p[i])) return 0;
-  }
-  const auto second = static_cast<unsigned char>(p[1]);
-  if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F)) return 0;
-  if ((first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) return 0;
-  return length;
 }
 
 }  // namespace mvmd

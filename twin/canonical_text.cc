@@ -17,6 +17,7 @@
 #include "twin/byte_scan.h"
 #include "twin/canonical.h"
 #include "twin/json.h"
+#include "twin/utf8.h"
 
 namespace mvmd {
 namespace {

@@ -15,6 +15,7 @@
 #include "twin/byte_scan.h"
 #include "twin/json.h"
 #include "twin/json_path.h"
+#include "twin/utf8.h"
 
 namespace mvmd {
 namespace {
@@ -25,26 +26,6 @@ constexpr absl::string_view kIntegerMax = "9007199254740991";  // 2^53 - 1
 constexpr absl::string_view kReplacement = "\xEF\xBF\xBD";
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-// Surrogates too, as three bytes.
-void AppendUtf8(uint32_t code_point, std::string* out) {
-  auto add = [out](uint32_t byte) { out->push_back(static_cast<char>(byte)); };
-  if (code_point < 0x80) {
-    add(code_point);
-  } else if (code_point < 0x800) {
-    add(0xC0 | code_point >> 6);
-    add(0x80 | (code_point & 0x3F));
-  } else if (code_point < 0x10000) {
-    add(0xE0 | code_point >> 12);
-    add(0x80 | (code_point >> 6 & 0x3F));
-    add(0x80 | (code_point & 0x3F));
-  } else {
-    add(0xF0 | code_point >> 18);
-    add(0x80 | (code_point >> 12 & 0x3F));
-    add(0x80 | (code_point >> 6 & 0x3F));
-    add(0x80 | (code_point & 0x3F));
-  }
-}
 
 void ReplaceSurrogates(std::string* text) {
   for (size_t i = 0; i + 2 < text->size(); ++i) {

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "twin/jsonld.h"
 #include "twin/rule_checker.h"
 #include "twin/value_kinds.h"
 
@@ -97,12 +97,6 @@ constexpr string_view kProfileTerms[] = {"accuracy",
                                          "uptime",
                                          "url",
                                          "value"};
-
-// JSON-LD 1.1, section 1.7; sorted.
-constexpr string_view kKeywords[] = {"@base",   "@container", "@context", "@direction", "@graph",     "@id",
-                                     "@import", "@included",  "@index",   "@json",      "@language",  "@list",
-                                     "@nest",   "@none",      "@prefix",  "@propagate", "@protected", "@reverse",
-                                     "@set",    "@type",      "@value",   "@version",   "@vocab"};
 
 bool IsSchemaOrgString(string_view text) {
   if (!absl::ConsumePrefix(&text, "https://") && !absl::ConsumePrefix(&text, "http://")) return false;
@@ -257,14 +251,6 @@ class ContextScope {
   mutable absl::flat_hash_set<string_view> terms_;
 };
 
-bool IsKeyword(string_view name) { return std::binary_search(std::begin(kKeywords), std::end(kKeywords), name); }
-
-bool LooksLikeKeyword(string_view name) {
-  return name.size() > 1 && name[0] == '@' && std::all_of(name.begin() + 1, name.end(), [](char c) {
-           return absl::ascii_isalpha(static_cast<unsigned char>(c));
-         });
-}
-
 bool FormsIri(string_view name) {
   if (absl::StartsWith(name, "_:")) return false;
   return std::none_of(name.begin(), name.end(), [](char c) {
@@ -340,9 +326,9 @@ class LinkedDataRules {
 
   void CheckName(string_view name, const JsonPath& at, bool in_extension, const ContextScope* scope) {
     uses_mvmd_ |= absl::StartsWith(name, "mvmd:");
-    if (IsKeyword(name)) {
+    if (IsJsonLdKeyword(name)) {
       if (!in_extension && name != "@type" && name != "@id") checker_->Report("LD-02", at);
-    } else if (LooksLikeKeyword(name)) {
+    } else if (HasFormOfKeyword(name)) {
       checker_->Report("LD-01", at);
     } else if (!FormsIri(name)) {
       checker_->Report("LD-03", at);

@@ -95,6 +95,29 @@ TEST(TwinctlTest, CanonicalizePrintsTheBytesAndNothingElse) {
   EXPECT_EQ(RunWith({"canonicalize", "--digest", file.c_str()}).out, Sha256Hex("{\"a\":[\"\u00e9\"],\"b\":1}") + "\n");
 }
 
+TEST(TwinctlTest, CanonicalizePrintsTheGraph) {
+  const auto file_text = [](const char* path) {
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const Outcome graph = RunWith({"canonicalize", "--nquads", kExample});
+  EXPECT_EQ(graph.out, file_text(MVMD_TEST_DATA "/profile/twin-complete.nq"));
+  EXPECT_THAT(graph.err, IsEmpty());
+  EXPECT_EQ(RunWith({"canonicalize", "--nquads", "--digest", kExample}).out, Sha256Hex(graph.out) + "\n");
+  EXPECT_EQ(RunWith({"canonicalize", "--nquads", "--lossless", kExample}).out,
+            file_text(MVMD_TEST_DATA "/profile/twin-complete.lossless.nq"));
+}
+
+TEST(TwinctlTest, CanonicalizeTellsWhereTheGraphIsNotTheDocument) {
+  const std::string lossy = WriteFile("lossy.json", R"({"@context": {"@vocab": "urn:v:"}, "a": [1, null]})");
+  EXPECT_THAT(RunWith({"canonicalize", "--nquads", lossy.c_str()}).err, HasSubstr("lossy"));
+  const std::string remote = WriteFile("remote.json", R"({"@context": "https://example.com/c"})");
+  const Outcome refused = RunWith({"canonicalize", "--nquads", remote.c_str()});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.out, IsEmpty());
+  EXPECT_THAT(refused.err, HasSubstr("loading remote context failed"));
+}
+
 TEST(TwinctlTest, CanonicalizeRefusesWhatIsNoIJson) {
   for (const char* text : {"", "{", "{\"a\":1,\"a\":2}", "[1e999]", "\"\\ud800\"", "\xff"}) {
     const std::string file = WriteFile("d.json", text);
