@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "runtime/status_proto.h"
-#include "twin/byte_scan.h"
+#include "twin/utf8.h"
 
 namespace mvmd {
 

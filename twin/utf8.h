@@ -8,6 +8,8 @@
 
 namespace mvmd {
 
+inline bool IsUtf8Continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
 // Bytes of the sequence of more than one byte at p (RFC 3629: no overlong form, no surrogate, at most U+10FFFF); 0 when
 // it is none, which includes ASCII.
 inline size_t Utf8SequenceLength(const char* p, const char* end) {
@@ -15,7 +17,7 @@ inline size_t Utf8SequenceLength(const char* p, const char* end) {
   const size_t length = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
   if (length == 0 || static_cast<size_t>(end - p) < length) return 0;
   for (size_t i = 1; i < length; ++i) {
-    if ((static_cast<unsigned char>(p[i]) & 0xC0) != 0x80) return 0;
+    if (!IsUtf8Continuation(p[i])) return 0;
   }
   const auto second = static_cast<unsigned char>(p[1]);
   if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F)) return 0;
