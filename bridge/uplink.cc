@@ -13,6 +13,8 @@ namespace {
 namespace pb = mvmd::twin::v1alpha1;
 
 constexpr uint32_t kProtocolVersion = 1;
+// Less is not worth the time: zstd's own bytes are a tenth of it.
+constexpr size_t kCompressBytesMin = 256;
 // After a refusal that a quick retry will not change.
 constexpr absl::Duration kRefusedWait = absl::Seconds(5);
 // A backlog of up to so many full messages is simply sent in order; of a larger one the newest rows go first. As many
@@ -638,7 +640,7 @@ bool Uplink::TakeRows(IntervalSet* from, Lane lane, UplinkActions* out) {
   Prepared prepared;
   prepared.request = std::make_unique<SyncRequest>();
   pb::FrameGroup* group = prepared.request->mutable_frames();
-  if (zstd_) {
+  if (zstd_ && batch_.size() >= kCompressBytesMin) {
     codec_.Encode(batch_, lane, options_.compression_level, group);
   } else {
     group->set_codec(pb::CODEC_IDENTITY);
