@@ -134,85 +134,6 @@ class ReadableTwins {
 
 }  // namespace
 
-// The reactor of a call that may wait for a revision; no thread waits with it.
-//
-//   WaitFor --+--> applied (the committer's thread, or at once) --+--> the first one ends the wait,
-//             +--> late (a timer)                               --+    and takes back the others
-//             +--> OnCancel (gRPC: the client is gone)          --+
-//
-// Owns itself until OnDone.
-class TwinService::WaitingReactor final : public grpc::ServerUnaryReactor,
-                                          public std::enable_shared_from_this<WaitingReactor> {
- public:
-  enum class End { kApplied, kLate, kCancelled };
-  // Must not block.
-  using Done = absl::AnyInvocable<void(End end) &&>;
-
-  static WaitingReactor* Start(const WatchParts& parts) {
-    auto reactor = std::make_shared<WaitingReactor>(parts);
-    reactor->self_ = reactor;
-    return reactor.get();
-  }
-
-  explicit WaitingReactor(const WatchParts& parts) : committer_(parts.committer), timers_(parts.timers) {}
-
-  // Once, and before gRPC has the reactor: a cancellation comes later.
-  void WaitFor(uint64_t revision, absl::Duration time_max, Done done) {
-    {
-      absl::MutexLock lock(&mutex_);
-      done_ = std::move(done);
-    }
-    const auto end_with = [weak = weak_from_this()](End end) {
-      return [weak, end] {
-        if (const std::shared_ptr<WaitingReactor> self = weak.lock()) self->EndWait(end);
-      };
-    };
-    const uint64_t timer = timers_->Schedule(time_max, end_with(End::kLate));
-    const uint64_t notification = committer_->recent().NotifyAt(revision, end_with(End::kApplied));
-    bool has_ended = false;
-    {
-      absl::MutexLock lock(&mutex_);
-      timer_ = timer;
-      notification_ = notification;
-      has_ended = done_ == nullptr;
-    }
-    // It did not know what to take back.
-    if (has_ended) TakeBack(timer, notification);
-  }
-
-  void OnCancel() override { EndWait(End::kCancelled); }
-  void OnDone() override { const std::shared_ptr<WaitingReactor> last = std::move(self_); }
-
- private:
-  void EndWait(End end) {
-    Done done;
-    uint64_t timer = 0;
-    uint64_t notification = 0;
-    {
-      absl::MutexLock lock(&mutex_);
-      done = std::exchange(done_, nullptr);
-      timer = timer_;
-      // Not from within itself.
-      if (end != End::kApplied) notification = notification_;
-    }
-    if (done == nullptr) return;  // does not wait, or no longer
-    TakeBack(timer, notification);
-    std::move(done)(end);
-  }
-  void TakeBack(uint64_t timer, uint64_t notification) {
-    timers_->Cancel(timer);
-    if (notification != 0) committer_->recent().Cancel(notification);
-  }
-
-  Committer* const committer_;
-  TimerQueue* const timers_;
-  std::shared_ptr<WaitingReactor> self_;  // until OnDone
-  absl::Mutex mutex_;
-  Done done_ ABSL_GUARDED_BY(mutex_);  // null: does not wait
-  uint64_t timer_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t notification_ ABSL_GUARDED_BY(mutex_) = 0;
-};
-
 TwinService::TwinService(const WatchParts& parts, const TwinServiceOptions& options, const Callers* callers,
                          const LiveBridges* live)
     : parts_(parts),
@@ -273,7 +194,7 @@ void TwinService::WhenApplied(const CallPtr& call, WaitingReactor* reactor, uint
 
 grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* context, const pb::GetTwinRequest* request,
                                                pb::GetTwinResponse* response) {
-  WaitingReactor* const reactor = WaitingReactor::Start(parts_);
+  WaitingReactor* const reactor = WaitingReactor::Start(parts_.committer, parts_.timers);
   const CallPtr call = Begin("GetTwin", context, reactor);
   if (call == nullptr) return reactor;
   RequestErrors errors;
@@ -307,7 +228,7 @@ absl::Status TwinService::FillTwin(const pb::GetTwinRequest& request, pb::GetTwi
 
 grpc::ServerUnaryReactor* TwinService::ListTwins(grpc::CallbackServerContext* context,
                                                  const pb::ListTwinsRequest* request, pb::ListTwinsResponse* response) {
-  WaitingReactor* const reactor = WaitingReactor::Start(parts_);
+  WaitingReactor* const reactor = WaitingReactor::Start(parts_.committer, parts_.timers);
   const CallPtr call = Begin("ListTwins", context, reactor);
   if (call == nullptr) return reactor;
   RequestErrors errors;

@@ -11,6 +11,7 @@
 #include "gateway/live_bridges.h"
 #include "gateway/stream_registry.h"
 #include "gateway/twin_writer.h"
+#include "gateway/waiting_reactor.h"
 #include "gateway/watch_reactor.h"
 #include "mvmd/twin/v1alpha1/twin_service.grpc.pb.h"
 
@@ -64,7 +65,6 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
                                         mvmd::twin::v1alpha1::ListSamplesResponse* response) override;
 
  private:
-  class WaitingReactor;
   using Work = absl::AnyInvocable<absl::Status()>;
 
   // Null when the caller is not known; the call has been ended then.
