@@ -14,6 +14,7 @@ Makes what is missing in DIR, keeps what is valid for another day, and writes:
   mqtt.crt mqtt.key           an MQTT broker, DNS localhost, IP 127.0.0.1
   bridge-NAME.crt .key        bridges, spiffe://TRUST_DOMAIN/bridge/NAME
   client-NAME.crt .key        clients, spiffe://TRUST_DOMAIN/client/NAME
+  signing.key                 what the gateway signs documents with (Ed25519)
 
 options:
   --bridges A,B        names of bridges (default: robots)
@@ -155,6 +156,17 @@ make_missing() { # kind, name, base name
   fi
 }
 
+# No certificate: who checks a signature knows the key by its did:key.
+make_signing_key() {
+  if openssl pkey -in signing.key -noout -text 2>/dev/null | grep -q ED25519; then
+    echo "kept  signing.key"
+    return
+  fi
+  openssl genpkey -algorithm ed25519 -out "$staging/signing.key"
+  mv -f "$staging/signing.key" signing.key
+  echo "made  signing.key"
+}
+
 # openssl's own bookkeeping of what is revoked.
 prepare_state() {
   mkdir -p ca.state
@@ -225,5 +237,6 @@ make_missing gateway dev gateway
 make_missing mqtt dev mqtt
 for name in ${bridges//,/ }; do make_missing bridge "$name" "bridge-$name"; done
 for name in ${clients//,/ }; do make_missing client "$name" "client-$name"; done
+make_signing_key
 prepare_state
 if crl_is_good; then echo "kept  ca.crl"; else make_crl; fi

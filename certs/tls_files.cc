@@ -1,17 +1,13 @@
 #include "certs/tls_files.h"
 
-#include <fcntl.h>
 #include <openssl/x509v3.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "certs/peer_trust.h"
+#include "certs/pem_file.h"
 #include "certs/x509.h"
 #include "runtime/config.h"
 
@@ -24,42 +20,6 @@ std::string Utc(absl::Time time) { return absl::FormatTime("%Y-%m-%d %H:%M:%S UT
 
 absl::Status At(const std::string& path, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
-}
-
-struct OwnedFd {
-  int fd;
-  ~OwnedFd() {
-    if (fd >= 0) close(fd);
-  }
-};
-
-// `what` for messages. A secret must be its owner's alone.
-absl::StatusOr<std::string> ReadTlsFile(const std::string& path, absl::string_view what, bool is_secret) {
-  // O_NONBLOCK: a FIFO must not hang the start.
-  const OwnedFd file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  struct stat info {};
-  if (file.fd < 0 || fstat(file.fd, &info) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat(path, ": expected ", what, ", got"));
-  }
-  if (!S_ISREG(info.st_mode)) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": expected ", what, ", got no regular file"));
-  }
-  if (is_secret && (info.st_mode & 077) != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrFormat("%s: expected a file that only its owner may read, got mode %04o; run chmod 600 %s", path,
-                        info.st_mode & 07777, path));
-  }
-  std::string text;
-  char buffer[16384];
-  ssize_t n = 0;
-  while (text.size() <= kTlsFileBytesMax && (n = read(file.fd, buffer, sizeof buffer)) > 0) {
-    text.append(buffer, static_cast<size_t>(n));
-  }
-  if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": expected ", what, ", got"));
-  if (text.size() > kTlsFileBytesMax) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": expected at most ", kTlsFileBytesMax, " bytes, got more"));
-  }
-  return text;
 }
 
 absl::Status Missing(absl::string_view field, absl::string_view what) {
@@ -101,13 +61,13 @@ absl::Status CheckDates(const std::string& path, const X509* leaf, absl::Time no
 // Certificate and key: loaded, and one pair.
 absl::Status LoadPair(const mvmd::twin::v1alpha1::TlsFiles& files, absl::Time now,
                       const std::vector<CertificatePtr>& roots, TlsMaterial* material) {
-  absl::StatusOr<std::string> certificate = ReadTlsFile(files.certificate_file(), "a certificate", false);
+  absl::StatusOr<std::string> certificate = ReadPemFile(files.certificate_file(), "a certificate", PemSecrecy::kPublic);
   if (!certificate.ok()) return certificate.status();
   const absl::StatusOr<std::vector<CertificatePtr>> chain = ReadCertificates(*certificate);
   if (!chain.ok()) return At(files.certificate_file(), chain.status());
   X509* const leaf = chain->front().get();
 
-  absl::StatusOr<std::string> key_text = ReadTlsFile(files.key_file(), "a private key", true);
+  absl::StatusOr<std::string> key_text = ReadPemFile(files.key_file(), "a private key", PemSecrecy::kSecret);
   if (!key_text.ok()) return key_text.status();
   const absl::StatusOr<KeyPtr> key = ReadPrivateKey(*key_text);
   if (!key.ok()) return At(files.key_file(), key.status());
@@ -135,7 +95,7 @@ absl::Status LoadPair(const mvmd::twin::v1alpha1::TlsFiles& files, absl::Time no
 }
 
 absl::Status LoadCrl(const mvmd::twin::v1alpha1::TlsFiles& files, absl::Time now, TlsMaterial* material) {
-  absl::StatusOr<std::string> crl = ReadTlsFile(files.crl_file(), "a certificate revocation list", false);
+  absl::StatusOr<std::string> crl = ReadPemFile(files.crl_file(), "a certificate revocation list", PemSecrecy::kPublic);
   if (!crl.ok()) return crl.status();
   const absl::StatusOr<std::vector<CrlPtr>> lists = ReadCrls(*crl);
   if (!lists.ok()) return At(files.crl_file(), lists.status());
@@ -158,7 +118,7 @@ absl::StatusOr<TlsMaterial> LoadTlsFiles(const mvmd::twin::v1alpha1::TlsFiles& f
                                          TlsIdentity identity) {
   TlsMaterial material;
   if (files.ca_file().empty()) return Missing("ca_file", "the roots");
-  absl::StatusOr<std::string> ca = ReadTlsFile(files.ca_file(), "the roots", false);
+  absl::StatusOr<std::string> ca = ReadPemFile(files.ca_file(), "the roots", PemSecrecy::kPublic);
   if (!ca.ok()) return ca.status();
   const absl::StatusOr<std::vector<CertificatePtr>> roots = ReadCertificates(*ca);
   if (!roots.ok()) return At(files.ca_file(), roots.status());

@@ -2,7 +2,6 @@
 #ifndef MVMD_CERTS_TLS_FILES_H_
 #define MVMD_CERTS_TLS_FILES_H_
 
-#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -12,8 +11,6 @@
 #include "mvmd/twin/v1alpha1/config.pb.h"
 
 namespace mvmd {
-
-inline constexpr size_t kTlsFileBytesMax = 1 << 20;
 
 // PEM texts, whole and consistent with each other.
 struct TlsMaterial {

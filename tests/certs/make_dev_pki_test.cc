@@ -36,21 +36,26 @@ TEST(MakeDevPkiTest, NamesAreAsDocumented) {
 
 TEST(MakeDevPkiTest, SecondRunChangesNothing) {
   const TestPki pki;
-  const std::string before = ReadFile(pki.Path("gateway.crt")) + ReadFile(pki.Path("ca.crl"));
+  const auto files = [&pki] {
+    return ReadFile(pki.Path("gateway.crt")) + ReadFile(pki.Path("ca.crl")) + ReadFile(pki.Path("signing.key"));
+  };
+  const std::string before = files();
   std::string output;
   EXPECT_EQ(pki.Run("--bridges robots,press --clients viewer", &output), 0);
   EXPECT_THAT(output, Not(HasSubstr("made")));
-  EXPECT_EQ(ReadFile(pki.Path("gateway.crt")) + ReadFile(pki.Path("ca.crl")), before);
+  EXPECT_EQ(files(), before);
 }
 
 TEST(MakeDevPkiTest, RenewsWhatIsDamaged) {
   const TestPki pki;
   WriteFile(pki.Path("gateway.crt"), "");
+  WriteFile(pki.Path("signing.key"), "damaged");
   std::filesystem::copy_file(pki.Path("bridge-robots.key"), pki.Path("bridge-press.key"),
                              std::filesystem::copy_options::overwrite_existing);
   std::string output;
   EXPECT_EQ(pki.Run("--bridges robots,press --clients viewer", &output), 0);
   EXPECT_THAT(output, HasSubstr("made  gateway.crt"));
+  EXPECT_THAT(output, HasSubstr("made  signing.key"));
   EXPECT_THAT(output, HasSubstr("made  bridge-press.crt"));
   EXPECT_THAT(output, HasSubstr("kept  bridge-robots.crt"));
   EXPECT_TRUE(LoadTlsFiles(pki.Files("gateway"), absl::Now()).ok());

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "certs/pem_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "test_pki.h"
@@ -81,7 +82,7 @@ TEST_F(LoadTlsFilesTest, RefusesADamagedKeyWithoutQuotingIt) {
 }
 
 TEST_F(LoadTlsFilesTest, RefusesFilesThatAreTooLargeOrNone) {
-  WriteFile(files_.ca_file(), std::string(kTlsFileBytesMax + 1, '\n'));
+  WriteFile(files_.ca_file(), std::string(kPemFileBytesMax + 1, '\n'));
   EXPECT_THAT(ErrorOf(files_), HasSubstr("ca.crt: expected at most 1048576 bytes, got more"));
   files_.set_ca_file(pki_.dir());
   EXPECT_THAT(ErrorOf(files_), HasSubstr("got no regular file"));
