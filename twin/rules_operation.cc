@@ -121,7 +121,7 @@ void CheckAlertThresholds(const Json& document, const Json& analytics, const Jso
   if (!thresholds.value->is_object()) return checker->Report("STO-17", thresholds.path);
   const SensorTexts types = CollectSensorTexts(document, "type");
   for (const auto& [type, value] : thresholds.value->members()) {
-    if (value.is_null()) continue;
+    // No member has a name that a rule knows, so that a null is not a missing one: it is no number.
     if (!value.is_number()) checker->Report("STO-17", thresholds.path.Member(type));
     if (types.has_sensors && !types.Contains(type)) checker->Report("STO-18", thresholds.path.Member(type));
   }

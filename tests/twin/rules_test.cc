@@ -304,8 +304,12 @@ const std::vector<Case>& StorageCases() {
        {"STO-17 /dataStorage/analytics/alertThresholds/pressure"}},
       {{{"/dataStorage/analytics/alertThresholds/Pressure", "1"}},
        {"STO-18 /dataStorage/analytics/alertThresholds/Pressure"}},
+      {{{"/dataStorage/analytics/alertThresholds/pressure", "null"}},
+       {"STO-17 /dataStorage/analytics/alertThresholds/pressure",
+        "LD-06 /dataStorage/analytics/alertThresholds/pressure"}},
       {{{"/dataStorage/analytics/alertThresholds/none", "null"}},
-       {"LD-06 /dataStorage/analytics/alertThresholds/none"}},
+       {"STO-17 /dataStorage/analytics/alertThresholds/none", "STO-18 /dataStorage/analytics/alertThresholds/none",
+        "LD-06 /dataStorage/analytics/alertThresholds/none"}},
   };
   return *kCases;
 }
