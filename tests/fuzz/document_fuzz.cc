@@ -1,4 +1,5 @@
-// The I-JSON reader, C1 and the rules: what is read has one canonical form, and every text gets a verdict.
+// The I-JSON reader, C1 and the rules: what is read has one canonical form, by tree and by text, and every text gets a
+// verdict.
 #include "tests/fuzz/fuzz.h"
 #include "twin/canonical.h"
 #include "twin/json.h"
@@ -11,8 +12,11 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Ensure(parsed.ok || !parsed.problems.empty());
   const RuleResult verdict = ValidateText(text, size % 2 == 0);
   Ensure(verdict.valid == verdict.errors.empty() || verdict.truncated);
+  const absl::StatusOr<std::string> by_text = CanonicalizeText(text);
+  Ensure(by_text.ok() == parsed.ok);
   if (!parsed.ok) return 0;
   const std::string canonical = Canonicalize(parsed.value);
+  Ensure(*by_text == canonical);
   const absl::StatusOr<Json> again = ParseJson(canonical);
   Ensure(again.ok() && Canonicalize(*again) == canonical);
   return 0;
