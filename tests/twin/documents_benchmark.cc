@@ -1,6 +1,7 @@
 // What documents cost: render, digest, validate, canonicalize, as bytes and as a graph. Workloads: the profile's
-// Complete Example, the same grown to 5 KB of canonical text by more sensors, and to 1 MB. The baseline for 1 MB is
-// RapidJSON, which parses and writes without sorting members and without ECMAScript's numbers.
+// Complete Example, the same grown to 5 KB of canonical text by more sensors, and to 1 MB. The baseline is RapidJSON on
+// the same bytes, which parses and writes without sorting members and without ECMAScript's numbers. `./run bench
+// documents` holds them against bars (tests/bench/documents_bench.py).
 #include <benchmark/benchmark.h>
 #include <rapidjson/document.h>
 #include <rapidjson/stringbuffer.h>
@@ -182,18 +183,29 @@ void BM_CanonicalizeText1M(benchmark::State& state) {
 }
 BENCHMARK(BM_CanonicalizeText1M);
 
-void BM_RapidJsonParseWrite1M(benchmark::State& state) {
+void RapidJsonParseWrite(benchmark::State& state, const std::string& text) {
   constexpr unsigned kFlags = rapidjson::kParseFullPrecisionFlag | rapidjson::kParseValidateEncodingFlag;
   for (auto _ : state) {
     rapidjson::Document document;
-    document.Parse<kFlags>(LargeText().data(), LargeText().size());
+    document.Parse<kFlags>(text.data(), text.size());
     rapidjson::StringBuffer buffer;
     rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
     document.Accept(writer);
     benchmark::DoNotOptimize(buffer.GetString());
   }
-  SetThroughput(state, LargeText().size());
+  SetThroughput(state, text.size());
 }
+
+void BM_RapidJsonParseWriteLive5K(benchmark::State& state) {
+  const Json document = GrownDocument(5000);
+  RapidJsonParseWrite(state, DocumentTemplate(document).Render(LiveValues(document)));
+}
+BENCHMARK(BM_RapidJsonParseWriteLive5K);
+
+void BM_RapidJsonParseWriteComplete(benchmark::State& state) { RapidJsonParseWrite(state, CompleteText()); }
+BENCHMARK(BM_RapidJsonParseWriteComplete);
+
+void BM_RapidJsonParseWrite1M(benchmark::State& state) { RapidJsonParseWrite(state, LargeText()); }
 BENCHMARK(BM_RapidJsonParseWrite1M);
 
 void BM_Validate1M(benchmark::State& state) {
