@@ -419,6 +419,8 @@ void Committer::SaveCheckpoints() {
     // The tail of the log must lead on from a checkpoint that is durable; this one is with the next append at the
     // latest, so the trim (which is written after it) never is before it.
     if (status.ok() && save.trim_revision > 0) status = log_->TrimBefore(save.trim_revision);
+    // One of the revision before is what the log goes on from.
+    if (status.ok() && save.trim_revision > 0) status = store_->TrimKeyframes(save.trim_revision - 1);
     absl::MutexLock lock(&mutex_);
     if (status.ok()) {
       ++stats_.checkpoints;

@@ -8,9 +8,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "gateway/logged_blocks.h"
 #include "google/protobuf/arena.h"
 #include "runtime/log.h"
 #include "runtime/status_proto.h"
@@ -147,36 +147,15 @@ class LaneReader {
   void ReadFrames(uint64_t revision, const pb::FramesReceived& received) {
     const SessionBindings& session = SessionOf(received.session());
     if (session.places.empty()) return;
-    std::string raw;
-    // The log has what the session let through: its limits do not count here. A group that cannot be read was not
-    // applied either.
-    if (!codec_.Decode(received.group(), std::numeric_limits<int32_t>::max(), &raw).ok()) return;
-    pb::FrameBatch& batch = *google::protobuf::Arena::CreateMessage<pb::FrameBatch>(&arena_);
-    if (!batch.ParseFromString(raw)) return ReadParsed(revision, received, session);
-    const absl::flat_hash_set<uint64_t> refused = RefusedOf(received);
+    const auto is_wanted = [&session](uint32_t binding) {
+      return std::any_of(session.places.begin(), session.places.end(),
+                         [binding](const BindingPlace& place) { return place.binding == binding; });
+    };
     uint32_t index = 0;
-    for (int i = 0; i < batch.frames_size(); ++i) {
-      const pb::Frame& frame = batch.frames(i);
-      if (!frame.has_block() || !HasBinding(frame.block(), session.places)) continue;
-      if (refused.contains(frame.seq()) || !IsApplied(revision, static_cast<uint32_t>(i))) continue;
-      if (!DecodeBlock(frame.block(), &block_).ok()) continue;
-      AddRows({revision, static_cast<uint32_t>(i), frame.seq(), &received}, block_, session, &index);
-    }
-  }
-
-  // The slow way, for a group in which one frame is damaged and the others are not.
-  void ReadParsed(uint64_t revision, const pb::FramesReceived& received, const SessionBindings& session) {
-    const absl::StatusOr<std::shared_ptr<const ParsedGroup>> group = ParseLoggedGroup(received.group(), &codec_);
-    if (!group.ok()) return;
-    const absl::flat_hash_set<uint64_t> refused = RefusedOf(received);
-    uint32_t index = 0;
-    for (uint32_t i = 0; i < (*group)->frames.size(); ++i) {
-      const ParsedGroup::Frame& frame = (*group)->frames[i];
-      if (frame.block == nullptr || !frame.status.ok()) continue;
-      const uint64_t seq = frame.frame->seq();
-      if (refused.contains(seq) || !IsApplied(revision, i)) continue;
-      AddRows({revision, i, seq, &received}, *frame.block, session, &index);
-    }
+    blocks_.ForEach(received, is_wanted, [&](const LoggedBlocks::Place& place, const DecodedBlock& block) {
+      if (!IsApplied(revision, place.frame)) return;
+      AddRows({revision, place.frame, place.seq, &received}, block, session, &index);
+    });
   }
 
   struct FramePlace {
@@ -206,23 +185,6 @@ class LaneReader {
     }
   }
 
-  static bool HasBinding(const pb::Block& block, const std::vector<BindingPlace>& places) {
-    uint32_t binding = 0;
-    for (const uint32_t delta : block.binding_deltas()) {
-      binding += delta;
-      for (const BindingPlace& place : places) {
-        if (place.binding == binding) return true;
-      }
-    }
-    return false;
-  }
-
-  static absl::flat_hash_set<uint64_t> RefusedOf(const pb::FramesReceived& received) {
-    absl::flat_hash_set<uint64_t> seqs;
-    for (const pb::RefusedFrame& refused : received.refused()) seqs.insert(refused.seq());
-    return seqs;
-  }
-
   bool IsApplied(uint64_t revision, uint32_t frame) const {
     return committer_.Read([&](const TwinState& state) { return state.IsApplied(revision, frame, sensor_); });
   }
@@ -249,8 +211,7 @@ class LaneReader {
   size_t record_ = 0;  // of records_, still to be decoded
   std::deque<Head> heads_;
   google::protobuf::Arena arena_;
-  FrameGroupCodec codec_;
-  DecodedBlock block_;
+  LoggedBlocks blocks_;
   std::map<uint64_t, SessionBindings> sessions_;
 };
 

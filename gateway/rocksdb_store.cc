@@ -4,7 +4,8 @@
 //   ACCEPT_LOSS   put there by an operator: go on with what is left of a damaged database, once
 //
 // Column family `log`:    key revision:8 big-endian, value a serialized LogEntry.
-// Column family `state`:  keys of the checkpoint behind the byte 's'; key 'r': revision of the checkpoint, text.
+// Column family `state`:  keys of the checkpoint behind the byte 's'; those of keyframes as they are ('k' ...), so that
+//                         a start passes them over; key 'r': revision of the checkpoint, text.
 #include "gateway/rocksdb_store.h"
 
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -42,6 +44,7 @@ constexpr char kAcceptFile[] = "ACCEPT_LOSS";
 constexpr char kRevisionKey[] = "r";
 constexpr char kStatePrefix = 's';
 constexpr uint64_t kWalBytesMax = 256 << 20;
+constexpr size_t kTrimBatchBytes = 1 << 20;
 
 std::string RevisionKey(uint64_t revision) {
   std::string key(8, '\0');
@@ -409,7 +412,8 @@ class RocksDbStore::RocksDbStateStore final : public StateStore {
     rocksdb::WriteBatch batch;
     std::string prefixed;
     for (const auto& [key, value] : checkpoint.changes) {
-      prefixed.assign(1, kStatePrefix);
+      prefixed.clear();
+      if (KeyframeRevisionOf(key) == 0) prefixed.push_back(kStatePrefix);
       prefixed += key;
       const rocksdb::Status status =
           value.has_value() ? batch.Put(database_.state, prefixed, *value) : batch.Delete(database_.state, prefixed);
@@ -432,6 +436,48 @@ class RocksDbStore::RocksDbStateStore final : public StateStore {
     }
     if (!it->status().ok()) return IoError("state: load", it->status());
     return database_.CheckpointRevision();
+  }
+
+  absl::StatusOr<Keyframes> FindKeyframes(absl::string_view twin, uint64_t revision) const override {
+    Keyframes found;
+    const std::string at = KeyframeKey(twin, revision);
+    const std::string first = KeyframeKey(twin, 0);
+    const std::string last = KeyframeKey(twin, std::numeric_limits<uint64_t>::max());
+    rocksdb::ReadOptions read;
+    read.fill_cache = false;
+    const std::unique_ptr<rocksdb::Iterator> it(database_.db->NewIterator(read, database_.state));
+    it->SeekForPrev(at);
+    if (it->Valid() && it->key().compare(first) >= 0) found.before = it->value().ToString();
+    it->Seek(at);
+    if (it->Valid() && it->key().compare(last) <= 0) found.from_on = it->value().ToString();
+    if (!it->status().ok()) return IoError("state: read keyframes", it->status());
+    return found;
+  }
+
+  absl::Status TrimKeyframes(uint64_t revision) override {
+    const std::unique_ptr<rocksdb::Iterator> it(database_.db->NewIterator(rocksdb::ReadOptions(), database_.state));
+    rocksdb::WriteBatch batch;
+    it->Seek(rocksdb::Slice(&kKeyframeKind, 1));
+    while (it->Valid() && it->key().starts_with(SliceOf({&kKeyframeKind, 1}))) {
+      const std::string key = it->key().ToString();
+      if (KeyframeRevisionOf(key) >= revision) {
+        // On to the next twin.
+        const std::string last = key.substr(0, key.size() - sizeof(uint64_t)) + std::string(sizeof(uint64_t), '\xff');
+        it->Seek(last);
+        if (it->Valid() && it->key() == SliceOf(last)) it->Next();
+        continue;
+      }
+      rocksdb::Status status = batch.Delete(database_.state, key);
+      if (status.ok() && batch.GetDataSize() >= kTrimBatchBytes) {
+        status = database_.db->Write(rocksdb::WriteOptions(), &batch);
+        batch.Clear();
+      }
+      if (!status.ok()) return IoError("state: trim keyframes", status);
+      it->Next();
+    }
+    if (!it->status().ok()) return IoError("state: read keyframes", it->status());
+    const rocksdb::Status status = database_.db->Write(rocksdb::WriteOptions(), &batch);
+    return status.ok() ? absl::OkStatus() : IoError("state: trim keyframes", status);
   }
 
  private:

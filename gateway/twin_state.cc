@@ -63,6 +63,8 @@ ApplyResult TwinState::Apply(uint64_t revision, const pb::LogEntry& entry, std::
   }
   applied_revision_ = revision;
   impl_->last_time_unix_ns = entry.time_unix_ns();
+  impl_->log_bytes += entry.frames_received().group().data().size() + entry.document_put().document().size() +
+                      entry.overlay_patched().merge_patch().size();
   if (applied != nullptr) {
     told->bytes = told->MemoryBytes();
     *applied = std::move(told);
@@ -112,6 +114,7 @@ void TwinState::Impl::Open(const pb::SessionOpened& opened, Context* context) {
   bridge->connected_since_unix_ns = context->time_unix_ns;
   bridge->epoch = opened.epoch();
   bridge->session = context->revision;
+  bridge->sessions.push_back(context->revision);
   bridge->software_version = opened.software_version();
   bridge->peer = opened.peer();
   bridge->dirty = true;
@@ -122,7 +125,7 @@ void TwinState::Impl::Open(const pb::SessionOpened& opened, Context* context) {
   session.epoch = epoch_slot.get();
   session.last_revision = context->revision;
   session.dirty = true;
-  if (!was_connected) OnConnectionChanged(bridge, context->revision);
+  if (!was_connected) OnConnectionChanged(bridge, *context);
   context->result->applied = epoch_slot->applied;
   for (size_t i = 0; i < epoch_slot->bindings.size(); ++i) {
     const Sensor* sensor = epoch_slot->bindings[i].sensor;
@@ -142,13 +145,17 @@ void TwinState::Impl::Close(const pb::SessionClosed& closed, Context* context) {
   Bridge* bridge = found->second.get();
   bridge->connected = false;
   bridge->dirty = true;
-  OnConnectionChanged(bridge, context->revision);
+  Session& session = sessions[closed.session()];
+  session.closed_revision = context->revision;
+  session.dirty = true;
+  OnConnectionChanged(bridge, *context);
   if (context->applied != nullptr) context->applied->connections.push_back({bridge->name, false});
 }
 
-void TwinState::Impl::OnConnectionChanged(Bridge* bridge, uint64_t revision) {
+void TwinState::Impl::OnConnectionChanged(Bridge* bridge, const Context& context) {
   for (const auto& [id, twin] : bridge->owned) {
-    twin->revision = revision;
+    TwinWillChange(twin, context.revision, context.time_unix_ns);
+    twin->revision = context.revision;
     MarkLive(twin);
   }
 }
@@ -211,18 +218,6 @@ const TwinState::Impl::Session* TwinState::Impl::FindSession(uint64_t session) c
 bool TwinState::Impl::Twin::WasDeleted(uint64_t at_revision, uint32_t frame) const {
   return std::any_of(deleted_spans.begin(), deleted_spans.end(),
                      [&](const DeletedSpan& span) { return span.Contains(at_revision, frame); });
-}
-
-SampleValue TwinState::Impl::Sensor::Value() const {
-  switch (kind) {
-    case DecodedBlock::Kind::kNumber:
-      return number_value;
-    case DecodedBlock::Kind::kBoolean:
-      return number_value != 0;
-    case DecodedBlock::Kind::kText:
-      return text;
-  }
-  return number_value;
 }
 
 // Issues and marks
@@ -290,16 +285,12 @@ TwinSnapshot TwinState::Impl::Snapshot(const Twin& twin) const {
   snapshot.definition = twin.definition;
   snapshot.revision = twin.revision;
   for (const Sensor* sensor : twin.sensors) {
-    if (!sensor->has_value || !sensor->in_definition) continue;
-    snapshot.live.sensors.push_back({sensor->ref.sensor, sensor->Value(), sensor->time_unix_ns});
+    if (!sensor->value.has_value() || !sensor->in_definition) continue;
+    snapshot.live.sensors.push_back({sensor->ref.sensor, sensor->value.Value(), sensor->value.time_unix_ns()});
   }
-  snapshot.live.last_synced_unix_ns = twin.last_synced_unix_ns;
-  if (twin.owner != nullptr) snapshot.live.connection_status = twin.owner->connected ? "active" : "inactive";
-  if (twin.latency_ns.has_value()) {
-    snapshot.live.latency_ms = static_cast<double>((*twin.latency_ns + 500'000) / 1'000'000);
-  }
-  // An empty optional is less than any time.
-  snapshot.live.date_modified_unix_ns = std::max(twin.date_modified_unix_ns, twin.last_synced_unix_ns);
+  const std::optional<bool> is_connected =
+      twin.owner != nullptr ? std::optional<bool>(twin.owner->connected) : std::nullopt;
+  twin.live.AddTo(is_connected, twin.date_modified_unix_ns, &snapshot.live);
   return snapshot;
 }
 

@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "gateway/parsed_group.h"
 #include "mvmd/twin/v1alpha1/log.pb.h"
+#include "mvmd/twin/v1alpha1/state.pb.h"
 #include "mvmd/twin/v1alpha1/sync.pb.h"
 #include "twin/document.h"
 #include "twin/interval_set.h"
@@ -53,12 +54,18 @@ struct AppliedEntry {
     std::string bridge;
     bool connected;
   };
+  // Resolve only: the entry may have changed the twin's definition, and what it became is no longer kept.
+  struct Forgotten {
+    std::string twin;
+    uint64_t oldest_revision = 0;  // from here on all of this twin's definitions are
+  };
   uint64_t revision = 0;
   int64_t time_unix_ns = 0;
   std::vector<Samples> samples;
   std::vector<DocumentChange> documents;
   std::vector<mvmd::twin::v1alpha1::Gap> gaps;
   std::vector<Connection> connections;
+  std::vector<Forgotten> forgotten;
   std::shared_ptr<const ParsedGroup> group;
   size_t bytes = 0;  // memory, about
 
@@ -123,6 +130,13 @@ struct BridgeSnapshot {
   std::vector<mvmd::twin::v1alpha1::Issue> issues;
 };
 
+// Keyframes: what a twin's live part was, for readers of the past. The store keeps them by key and the state does not
+// need them again: they are in checkpoints, and need not be restored. Keys of a twin are ordered by revision.
+inline constexpr char kKeyframeKind = 'k';
+std::string KeyframeKey(absl::string_view twin, uint64_t revision);
+// 0: `key` is none of a keyframe.
+uint64_t KeyframeRevisionOf(absl::string_view key);
+
 // State that changed since the last checkpoint, as key-value pairs; a null value deletes the key.
 struct Checkpoint {
   uint64_t revision = 0;
@@ -138,11 +152,15 @@ struct TwinStateLimits {
   size_t twins_a_bridge_max = 10000;                // in one epoch
   size_t sensors_a_twin_max = 10000;
   size_t issues_kept = 64;                   // a bridge
-  size_t definitions_kept = 64;              // old ones, a twin
-  size_t definition_bytes_kept = 256 << 20;  // of them, all twins together
+  size_t definition_bytes_kept = 256 << 20;  // of old ones, all twins together; the twin with most is cut first
   size_t gaps_kept = 256;                    // a twin; the oldest are merged
   // (sensor, segment of the log) pairs that are known not to be worth reading; with more sensors segments get longer.
   size_t history_rows_max = 1 << 20;
+  // A twin that changes has a keyframe when the log has grown by keyframe_bytes_min and this time has passed since its
+  // last one, or when the log has grown by keyframe_bytes_max: what a read of its past has to fold again.
+  int64_t keyframe_interval_ns = 300'000'000'000;
+  uint64_t keyframe_bytes_min = 4 << 20;
+  uint64_t keyframe_bytes_max = 64 << 20;
 };
 
 // Closed interval of revisions.
@@ -165,6 +183,42 @@ struct SessionBindings {
   std::vector<BindingPlace> places;
 };
 
+// Bindings of all sensors of one twin, in the epoch of a session.
+struct TwinBindings {
+  std::string bridge;
+  std::vector<std::pair<BindingPlace, const SensorRef*>> places;  // by binding
+};
+
+// What the state knows of a twin as it was at a revision, without the log; see PastTwins.
+struct PastTwin {
+  // Set: the twin has not changed since, and this is all.
+  std::optional<TwinSnapshot> unchanged;
+  // The definition: itself, or its C1 form.
+  std::shared_ptr<const Definition> definition;
+  std::string definition_text;
+  uint64_t definition_revision = 0;
+  std::optional<int64_t> definition_modified_unix_ns;
+  // Newest revision at which there was no live part at all: before the twin, or after its removal. Not set: it is older
+  // than the past that is known.
+  std::optional<uint64_t> empty_revision;
+  // The newest one of the twin that was taken since the start of the process, whatever its revision; may be null.
+  std::shared_ptr<const mvmd::twin::v1alpha1::TwinKeyframe> newest_keyframe;
+  // The last bridge that became the owner by a document.
+  uint64_t document_owner_revision = 0;
+  std::string document_owner;
+  uint64_t change_revision = 0;  // of the last change by a definition, a document, or a gap
+  uint64_t first_revision = 0;   // what is needed from the log, is there from here on
+  uint64_t next_revision = 0;    // the state from here on is known in any case
+};
+
+// Of a bridge.
+struct PastConnection {
+  bool is_connected = false;
+  uint64_t changed_revision = 0;  // 0: not in the range asked for
+};
+
+// OUT_OF_RANGE (reason REVISION_COMPACTED, metadata twin, oldest_revision).
+absl::Status PastForgotten(absl::string_view twin, uint64_t revision, uint64_t oldest_revision);
 absl::Status TwinNotFound(absl::string_view twin);
 // PERMISSION_DENIED, reason NOT_AUTHORIZED.
 absl::Status TwinNotAllowed(absl::string_view twin, absl::string_view bridge);
@@ -190,8 +244,7 @@ class TwinState {
                     std::shared_ptr<const ParsedGroup> group, std::shared_ptr<const AppliedEntry>* applied);
 
   // What Apply told of an entry that is already applied, rebuilt from the log. `group` spares parsing it under the
-  // caller's lock; may be null. OUT_OF_RANGE (reason REVISION_COMPACTED, metadata oldest_revision) when a definition of
-  // that time is forgotten; DATA_LOSS when the entry does not fit to the state.
+  // caller's lock; may be null. DATA_LOSS when the entry does not fit to the state.
   absl::StatusOr<std::shared_ptr<const AppliedEntry>> Resolve(uint64_t revision,
                                                               const mvmd::twin::v1alpha1::LogEntry& entry,
                                                               std::shared_ptr<const ParsedGroup> group = nullptr) const;
@@ -221,6 +274,18 @@ class TwinState {
   // May samples of this frame (index) be told: it was not applied before, and its twin was not deleted then.
   bool IsApplied(uint64_t revision, uint32_t frame, const SensorRef* sensor) const;
 
+  // Of the past, twin_state_past.cc. `log_first`: oldest revision in the log. OUT_OF_RANGE: reason REVISION_AHEAD
+  // (metadata applied_revision), or REVISION_COMPACTED. NOT_FOUND (reason TWIN_NOT_FOUND): not at that revision.
+  absl::StatusOr<PastTwin> PastOf(absl::string_view twin, uint64_t revision, uint64_t log_first) const;
+  // Parts of the log within `within`, in order, that may hold samples of any sensor of the twin.
+  std::vector<RevisionRange> SegmentsOf(absl::string_view twin, RevisionRange within) const;
+  // Looks at every binding of the epoch, so keep the answer.
+  TwinBindings BindingsOf(uint64_t session, absl::string_view twin) const;
+  // Null when there is none with this number.
+  const SensorRef* SensorAt(uint32_t number) const;
+  // At `revision`, and its last change after `after`.
+  PastConnection ConnectionOf(absl::string_view bridge, uint64_t after, uint64_t revision) const;
+
   // Sessions that are open in the log; after a restart their bridges are gone.
   std::vector<std::pair<std::string, uint64_t>> OpenSessions() const;
 
@@ -231,7 +296,7 @@ class TwinState {
   absl::Status FinishRestore(uint64_t revision);
 
   // Forgets what only serves to read entries before `revision`, which are no longer in the log: old epochs and
-  // sessions, old definitions, gaps, and what was not applied.
+  // sessions, old definitions, gaps, and what was not applied. Keyframes are the store's to forget.
   void ForgetBefore(uint64_t revision);
 
   // For tests: SHA-256 over everything, equal for equal logs.

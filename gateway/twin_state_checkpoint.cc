@@ -13,6 +13,7 @@
 //   u epoch:8 length of bridge:4 bridge twin   unfinished document
 //   f epoch:8 length of bridge:4 bridge twin   newest whole document
 //   h revision:8                           segment of the history index
+//   k length of twin:4 twin revision:8     keyframe of a twin; not restored
 //
 // Numbers are big-endian.
 #include <algorithm>
@@ -74,6 +75,24 @@ std::string SensorKey(uint32_t number) {
 
 std::string SegmentKey(uint64_t first_revision) { return NumberKey('h', first_revision); }
 
+std::string KeyframeKey(absl::string_view twin, uint64_t revision) {
+  std::string key(1, kKeyframeKind);
+  AppendBigEndian(static_cast<uint32_t>(twin.size()), &key);
+  key.append(twin.data(), twin.size());
+  AppendBigEndian(revision, &key);
+  return key;
+}
+
+uint64_t KeyframeRevisionOf(absl::string_view key) {
+  constexpr size_t kKeyBytesMin = 1 + sizeof(uint32_t) + sizeof(uint64_t);
+  if (key.size() < kKeyBytesMin || key[0] != kKeyframeKind) return 0;
+  uint64_t revision = 0;
+  for (const char byte : key.substr(key.size() - sizeof(uint64_t))) {
+    revision = revision << 8 | static_cast<unsigned char>(byte);
+  }
+  return revision;
+}
+
 // Out
 
 void TwinState::Impl::PutRecord(std::string key, const pb::StateRecord& record) {
@@ -101,11 +120,13 @@ void TwinState::Impl::SaveNote(uint64_t revision) {
 }
 
 pb::StateRecord TwinState::Impl::PastDefinitionRecord(uint64_t revision, const std::string& twin,
-                                                      const std::string& text) const {
+                                                      const PastDefinition& past) const {
   pb::StateRecord record;
-  record.mutable_past_definition()->set_revision(revision);
-  record.mutable_past_definition()->set_twin(twin);
-  record.mutable_past_definition()->set_definition(text);
+  pb::PastDefinition* out = record.mutable_past_definition();
+  out->set_revision(revision);
+  out->set_twin(twin);
+  out->set_definition(past.text);
+  if (past.date_modified_unix_ns.has_value()) out->set_date_modified_unix_ns(*past.date_modified_unix_ns);
   return record;
 }
 
@@ -137,31 +158,28 @@ void TwinState::Impl::SaveSegment(const Segment& segment) {
   PutRecord(SegmentKey(segment.first_revision), SegmentRecord(segment));
 }
 
-pb::StateRecord TwinState::Impl::LiveRecord(const Twin& twin) const {
-  pb::StateRecord record;
-  pb::TwinLive* out = record.mutable_twin_live();
+void TwinState::Impl::FillLive(const Twin& twin, pb::TwinLive* out) const {
   out->set_twin(twin.id);
   out->set_revision(twin.revision);
   if (twin.owner != nullptr) out->set_owner(twin.owner->name);
-  if (twin.last_synced_unix_ns.has_value()) out->set_last_synced_unix_ns(*twin.last_synced_unix_ns);
-  if (twin.latency_ns.has_value()) out->set_latency_ns(*twin.latency_ns);
+  twin.live.ToProto(out);
   for (const Sensor* sensor : twin.sensors) {
-    if (!sensor->has_value) continue;
+    if (!sensor->value.has_value()) continue;
     pb::TwinLive::Value* value = out->add_values();
     value->set_sensor_number(sensor->number);
-    value->set_time_unix_ns(sensor->time_unix_ns);
-    switch (sensor->kind) {
-      case DecodedBlock::Kind::kNumber:
-        value->set_number(sensor->number_value);
-        break;
-      case DecodedBlock::Kind::kBoolean:
-        value->set_boolean(sensor->number_value != 0);
-        break;
-      case DecodedBlock::Kind::kText:
-        value->set_text(sensor->text);
-        break;
-    }
+    sensor->value.ToProto(value);
   }
+}
+
+pb::StateRecord TwinState::Impl::LiveRecord(const Twin& twin) const {
+  pb::StateRecord record;
+  pb::TwinLive* out = record.mutable_twin_live();
+  FillLive(twin, out);
+  out->set_born_revision(twin.born_revision);
+  out->set_keyframe_revision(twin.keyframe_revision);
+  out->set_keyframe_time_unix_ns(twin.keyframe_time_unix_ns);
+  out->set_keyframe_log_bytes(twin.keyframe_log_bytes);
+  out->mutable_gap_revisions()->Add(twin.gap_revisions.begin(), twin.gap_revisions.end());
   for (const RecordedGap& gap : twin.gaps) {
     pb::TwinLive::RecordedGap* added = out->add_gaps();
     added->set_revision(gap.revision);
@@ -185,6 +203,12 @@ pb::StateRecord TwinState::Impl::DocumentsRecord(const Twin& twin) const {
     added->set_first_revision(span.first_revision);
     added->set_end_revision(span.end_revision);
     added->set_end_frame(span.end_frame);
+  }
+  out->set_definitions_forgotten_revision(twin.definitions_forgotten_revision);
+  for (const DocumentOwner& owner : twin.document_owners) {
+    pb::TwinDocuments::DocumentOwner* added = out->add_document_owners();
+    added->set_revision(owner.revision);
+    added->set_bridge(owner.owner->name);
   }
   return record;
 }
@@ -289,7 +313,8 @@ void TwinState::Impl::CollectEpoch(const Epoch& epoch, bool everything, const Pu
 void TwinState::Impl::CollectTwin(const Twin& twin, bool live, bool documents, const PutPair& put) const {
   if (live && twin.revision != 0) put(NameKey('l', twin.id), LiveRecord(twin).SerializeAsString());
   if (!documents) return;
-  const bool none = twin.base.empty() && twin.put.empty() && twin.base_digest.empty() && twin.deleted_spans.empty();
+  const bool none = twin.base.empty() && twin.put.empty() && twin.base_digest.empty() && twin.deleted_spans.empty() &&
+                    twin.definitions_forgotten_revision == 0 && twin.document_owners.empty();
   std::string key = NameKey('t', twin.id);
   if (none) return put(std::move(key), std::nullopt);
   put(std::move(key), DocumentsRecord(twin).SerializeAsString());
@@ -300,6 +325,8 @@ void TwinState::Impl::CollectCommon(bool everything, const PutPair& put) const {
   record.mutable_header()->set_format_version(kStateFormatVersion);
   record.mutable_header()->set_last_time_unix_ns(last_time_unix_ns);
   record.mutable_header()->set_definitions_forgotten_revision(definitions_forgotten_revision);
+  record.mutable_header()->set_past_first_revision(past_first_revision);
+  record.mutable_header()->set_log_bytes(log_bytes);
   put("H", record.SerializeAsString());
   for (const auto& [name, bridge] : bridges) {
     if (everything || bridge->dirty) put(NameKey('b', name), BridgeRecord(*bridge).SerializeAsString());
@@ -313,6 +340,7 @@ void TwinState::Impl::CollectCommon(bool everything, const PutPair& put) const {
     out->set_bridge(session.bridge->name);
     out->set_epoch(session.epoch->number);
     out->set_last_revision(session.last_revision);
+    out->set_closed_revision(session.closed_revision);
     put(NumberKey('s', revision), record.SerializeAsString());
   }
 }
@@ -373,9 +401,9 @@ std::string TwinState::Fingerprint() const {
   for (const auto& [revision, note] : impl.notes) {
     put(NumberKey('v', revision), impl.NoteRecord(revision, note).SerializeAsString());
   }
-  for (const auto& [place, text] : impl.past_definitions) {
+  for (const auto& [place, past] : impl.past_definitions) {
     put(PastKey(place.first, place.second),
-        impl.PastDefinitionRecord(place.first, place.second, text).SerializeAsString());
+        impl.PastDefinitionRecord(place.first, place.second, past).SerializeAsString());
   }
   for (const Impl::Segment& segment : impl.segments) {
     put(SegmentKey(segment.first_revision), impl.SegmentRecord(segment).SerializeAsString());
@@ -394,16 +422,24 @@ void TwinState::ForgetBefore(uint64_t revision) {
     impl.notes.erase(impl.notes.begin());
     impl.SaveNote(old);
   }
-  while (!impl.past_definitions.empty() && impl.past_definitions.begin()->first.first < revision) {
-    impl.ErasePastDefinition(impl.past_definitions.begin());
-  }
   for (const auto& [id, twin] : impl.twins) {
+    impl.ForgetDefinitionsBefore(twin.get(), revision);
     if (std::erase_if(twin->gaps, [&](const Impl::RecordedGap& gap) { return gap.revision < revision; }) > 0) {
+      impl.MarkLive(twin.get());
+    }
+    std::deque<uint64_t>& gap_revisions = twin->gap_revisions;
+    // The newest one up to `revision` was the last change then.
+    while (gap_revisions.size() >= 2 && gap_revisions[1] <= revision) {
+      gap_revisions.pop_front();
       impl.MarkLive(twin.get());
     }
     if (std::erase_if(twin->deleted_spans, [&](const Impl::DeletedSpan& span) {
           return span.end_revision != 0 && span.end_revision < revision;
         }) > 0) {
+      impl.MarkDocuments(twin.get());
+    }
+    if (std::erase_if(twin->document_owners,
+                      [&](const Impl::DocumentOwner& owner) { return owner.revision < revision; }) > 0) {
       impl.MarkDocuments(twin.get());
     }
   }
@@ -413,19 +449,50 @@ void TwinState::ForgetBefore(uint64_t revision) {
     impl.DeleteRecord(SegmentKey(impl.segments.front().first_revision));
     impl.segments.pop_front();
   }
-  for (auto it = impl.sessions.begin(); it != impl.sessions.end();) {
-    const bool old = it->second.last_revision < revision && it->second.bridge->session != it->first;
-    if (old) impl.DeleteRecord(NumberKey('s', it->first));
-    it = old ? impl.sessions.erase(it) : std::next(it);
-  }
-  // A session is never newer than its epoch, so that none is left of an epoch that goes.
   for (const auto& [name, bridge] : impl.bridges) {
+    const absl::flat_hash_set<const Impl::Epoch*> epochs_kept = impl.ForgetSessionsBefore(bridge.get(), revision);
     for (auto it = bridge->epochs.begin(); it != bridge->epochs.end();) {
-      const bool old = it->second->last_revision < revision && bridge->epoch != it->first;
+      const bool old =
+          it->second->last_revision < revision && bridge->epoch != it->first && !epochs_kept.contains(it->second.get());
       if (old) impl.DeleteEpoch(*it->second);
       it = old ? bridge->epochs.erase(it) : std::next(it);
     }
   }
+}
+
+void TwinState::Impl::ForgetDefinitionsBefore(Twin* twin, uint64_t revision) {
+  std::deque<uint64_t>& revisions = twin->past_definitions;
+  // The newest one up to `revision` was served then, unless that is the one that still is.
+  while (revisions.size() >= 2 && revisions[1] <= revision) ErasePastDefinition(twin, revisions.front());
+  if (twin->definitions_forgotten_revision != 0 && twin->definitions_forgotten_revision < revision &&
+      (revisions.empty() || revisions.front() <= revision)) {
+    twin->definitions_forgotten_revision = 0;
+    MarkDocuments(twin);
+  }
+  const bool is_served =
+      revisions.size() == 1 && twin->definition != nullptr && twin->definition->revision == revisions.front();
+  const bool is_removed = revisions.size() == 1 && twin->definition == nullptr;
+  if ((is_served || is_removed) && revisions.front() < revision) ErasePastDefinition(twin, revisions.front());
+}
+
+absl::flat_hash_set<const TwinState::Impl::Epoch*> TwinState::Impl::ForgetSessionsBefore(Bridge* bridge,
+                                                                                         uint64_t revision) {
+  absl::flat_hash_set<const Epoch*> epochs;
+  std::vector<uint64_t> kept;
+  for (size_t i = 0; i < bridge->sessions.size(); ++i) {
+    const auto session = sessions.find(bridge->sessions[i]);
+    // The newest one up to `revision` tells whether the bridge was connected then.
+    const bool is_followed = i + 1 < bridge->sessions.size() && bridge->sessions[i + 1] <= revision;
+    if (is_followed && session->second.last_revision < revision) {
+      DeleteRecord(NumberKey('s', session->first));
+      sessions.erase(session);
+      continue;
+    }
+    kept.push_back(session->first);
+    epochs.insert(session->second.epoch);
+  }
+  bridge->sessions = std::move(kept);
+  return epochs;
 }
 
 void TwinState::Impl::DeleteEpoch(const Epoch& epoch) {

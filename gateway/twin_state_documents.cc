@@ -24,6 +24,8 @@ namespace {
 
 constexpr size_t kSha256Bytes = 32;
 constexpr size_t kFindingsTold = 16;
+// Memory of a past definition beside its text, about.
+constexpr size_t kPastDefinitionBytes = 256;
 
 absl::Status BadChunk(absl::string_view twin, absl::string_view message) {
   return MakeError(absl::StatusCode::kInvalidArgument, "CHUNK_MALFORMED",
@@ -69,9 +71,6 @@ absl::Status CheckSize(absl::string_view canonical, size_t bytes_max, absl::stri
       {{"twin", std::string(twin)}});
 }
 
-// Our own canonical form, so that it can be read.
-Json ParseOwn(absl::string_view canonical) { return ParseIJson(canonical).value; }
-
 // Same `dateModified`, or none in both.
 bool SameDateModified(const Json& a, const Json& b) {
   const Json* in_a = a.Find("dateModified");
@@ -81,6 +80,8 @@ bool SameDateModified(const Json& a, const Json& b) {
 }
 
 }  // namespace
+
+Json ParseOwn(absl::string_view canonical) { return ParseIJson(canonical).value; }
 
 absl::Status TwinNotFound(absl::string_view twin) {
   return MakeError(absl::StatusCode::kNotFound, "TWIN_NOT_FOUND", absl::StrCat("there is no twin \"", twin, "\""),
@@ -220,7 +221,7 @@ absl::Status TwinState::Impl::TakeBase(absl::string_view text, Twin* twin, Conte
   if (absl::Status status = CheckSize(canonical, limits.document_bytes_max, twin->id); !status.ok()) return status;
   std::string digest = Sha256(canonical);
   if (digest == twin->base_digest) {
-    if (!twin->deleted()) SetOwner(twin, context->bridge);
+    if (!twin->deleted()) OwnByDocument(twin, context);
     // Nothing new, or a removed twin that stays so.
     if (twin->deleted() || !twin->base.empty()) return absl::OkStatus();
   }
@@ -235,7 +236,7 @@ absl::Status TwinState::Impl::TakeBase(absl::string_view text, Twin* twin, Conte
   twin->base_digest = std::move(digest);
   MarkDocuments(twin);
   if (twin->put.empty()) Define(twin, tree, context);
-  SetOwner(twin, context->bridge);
+  OwnByDocument(twin, context);
   return absl::OkStatus();
 }
 
@@ -311,17 +312,15 @@ void TwinState::Impl::ApplyDelete(const pb::TwinDeleted& deleted, Context* conte
   if (!result->status.ok()) return;
 
   Twin* twin = InternTwin(deleted.twin());
+  TwinWillChange(twin, context->revision, context->time_unix_ns);
+  RetireDefinition(twin, context->revision);
   twin->base.clear();
   twin->put.clear();
   twin->overlay.reset();
   twin->date_modified_unix_ns.reset();
-  twin->last_synced_unix_ns.reset();
-  twin->latency_ns.reset();
+  twin->live = LiveTwin();
   twin->gaps.clear();
-  for (Sensor* sensor : twin->sensors) {
-    sensor->has_value = false;
-    sensor->text.clear();
-  }
+  for (Sensor* sensor : twin->sensors) sensor->value.Clear();
   SetOwner(twin, nullptr);
   twin->revision = context->revision;
   twin->deleted_spans.push_back({.first_revision = context->revision});
@@ -336,6 +335,11 @@ void TwinState::Impl::ApplyDelete(const pb::TwinDeleted& deleted, Context* conte
 void TwinState::Impl::Define(Twin* twin, const Json& tree, Context* context) {
   auto definition = std::make_shared<Definition>(tree);
   definition->revision = context->revision;
+  const bool is_same =
+      twin->definition != nullptr && twin->definition->form.definition_etag() == definition->form.definition_etag();
+  if (is_same) return;
+  TwinWillChange(twin, context->revision, context->time_unix_ns);
+  RetireDefinition(twin, context->revision);
   if (twin->definition == nullptr) {
     twin->date_modified_unix_ns.reset();
     if (twin->deleted()) {
@@ -343,7 +347,6 @@ void TwinState::Impl::Define(Twin* twin, const Json& tree, Context* context) {
       twin->deleted_spans.back().end_frame = context->frame;
     }
   } else {
-    if (twin->definition->form.definition_etag() == definition->form.definition_etag()) return;
     if (SameDateModified(twin->definition->tree, tree)) {
       twin->date_modified_unix_ns = context->time_unix_ns;
     } else {
@@ -374,22 +377,14 @@ void TwinState::Impl::SetDefinition(Twin* twin, std::shared_ptr<const Definition
 
 void TwinState::Impl::TellDefinition(Twin* twin, Context* context) {
   const uint64_t revision = context->revision;
-  std::string& text = past_definitions[{revision, twin->id}];
+  const auto [past, added] = past_definitions.try_emplace({revision, twin->id});
   // Two documents of a twin may become whole in one group: the last one counts.
-  past_definition_bytes -= text.size();
-  text = twin->definition != nullptr ? twin->definition->form.definition() : "";
-  past_definition_bytes += text.size();
+  past->second.text = twin->definition != nullptr ? twin->definition->form.definition() : "";
+  past->second.date_modified_unix_ns = twin->date_modified_unix_ns;
+  if (added) twin->past_definitions.push_back(revision);
   SavePastDefinition(revision, twin->id);
-  std::deque<uint64_t>& revisions = twin->past_definitions;
-  if (revisions.empty() || revisions.back() != revision) revisions.push_back(revision);
-  while (revisions.size() > limits.definitions_kept) {
-    definitions_forgotten_revision = std::max(definitions_forgotten_revision, revisions.front());
-    ErasePastDefinition(past_definitions.find({revisions.front(), twin->id}));
-  }
-  while (past_definition_bytes > limits.definition_bytes_kept) {
-    definitions_forgotten_revision = std::max(definitions_forgotten_revision, past_definitions.begin()->first.first);
-    ErasePastDefinition(past_definitions.begin());
-  }
+  CountPastDefinition(twin, PastDefinitionBytes(*twin, revision, past->second), 0);
+  BoundPastDefinitions();
   if (context->applied == nullptr) return;
   std::vector<AppliedEntry::DocumentChange>& told = context->applied->documents;
   const auto same =
@@ -401,25 +396,69 @@ void TwinState::Impl::TellDefinition(Twin* twin, Context* context) {
   }
 }
 
-void TwinState::Impl::ErasePastDefinition(PastDefinitions::iterator past) {
-  const auto [revision, id] = past->first;
-  past_definition_bytes -= past->second.size();
+void TwinState::Impl::RetireDefinition(Twin* twin, uint64_t revision) {
+  // One that this very entry brought was never served.
+  if (twin->definition == nullptr || twin->definition->revision == revision) return;
+  const auto [past, added] = past_definitions.try_emplace({twin->definition->revision, twin->id});
+  if (added) {
+    past->second.text = twin->definition->form.definition();
+    past->second.date_modified_unix_ns = twin->date_modified_unix_ns;
+    twin->past_definitions.push_back(twin->definition->revision);
+    SavePastDefinition(twin->definition->revision, twin->id);
+  }
+  CountPastDefinition(twin, kPastDefinitionBytes + past->second.text.size(), 0);
+}
+
+size_t TwinState::Impl::PastDefinitionBytes(const Twin& twin, uint64_t revision, const PastDefinition& past) const {
+  if (twin.definition != nullptr && twin.definition->revision == revision) return 0;
+  return kPastDefinitionBytes + past.text.size();
+}
+
+void TwinState::Impl::CountPastDefinition(Twin* twin, size_t bytes_added, size_t bytes_removed) {
+  if (bytes_added == bytes_removed) return;
+  if (twin->past_definition_bytes > 0) twins_by_definition_bytes.erase({twin->past_definition_bytes, twin->id});
+  twin->past_definition_bytes += bytes_added - bytes_removed;
+  past_definition_bytes += bytes_added - bytes_removed;
+  if (twin->past_definition_bytes > 0) twins_by_definition_bytes.emplace(twin->past_definition_bytes, twin->id);
+}
+
+void TwinState::Impl::ErasePastDefinition(Twin* twin, uint64_t revision) {
+  const auto past = past_definitions.find({revision, twin->id});
+  CountPastDefinition(twin, 0, PastDefinitionBytes(*twin, revision, past->second));
   past_definitions.erase(past);
-  // The oldest of all is also the oldest of its twin.
-  InternTwin(id)->past_definitions.pop_front();
-  SavePastDefinition(revision, id);
+  std::erase(twin->past_definitions, revision);
+  SavePastDefinition(revision, twin->id);
+}
+
+void TwinState::Impl::BoundPastDefinitions() {
+  while (past_definition_bytes > limits.definition_bytes_kept) {
+    // Its oldest one is not the one that is served, for that costs nothing.
+    Twin* twin = InternTwin(twins_by_definition_bytes.rbegin()->second);
+    twin->definitions_forgotten_revision = twin->past_definitions.front();
+    MarkDocuments(twin);
+    ErasePastDefinition(twin, twin->past_definitions.front());
+  }
+}
+
+void TwinState::Impl::OwnByDocument(Twin* twin, Context* context) {
+  if (twin->owner == context->bridge) return;
+  TwinWillChange(twin, context->revision, context->time_unix_ns);
+  SetOwner(twin, context->bridge);
+  twin->revision = context->revision;
+  twin->document_owners.push_back({context->revision, context->bridge});
+  MarkDocuments(twin);
 }
 
 void TwinState::Impl::ResolveDocuments(AppliedEntry* applied) const {
   for (auto it = past_definitions.lower_bound({applied->revision, std::string()});
        it != past_definitions.end() && it->first.first == applied->revision; ++it) {
-    const auto& [key, text] = *it;
+    const auto& [key, past] = *it;
     std::shared_ptr<const Definition> definition;
     if (const Twin* twin = FindTwin(key.second);
         twin != nullptr && twin->definition != nullptr && twin->definition->revision == applied->revision) {
       definition = twin->definition;
-    } else if (!text.empty()) {
-      auto made = std::make_shared<Definition>(ParseOwn(text));
+    } else if (!past.text.empty()) {
+      auto made = std::make_shared<Definition>(ParseOwn(past.text));
       made->revision = applied->revision;
       definition = std::move(made);
     }

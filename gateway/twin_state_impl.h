@@ -4,6 +4,7 @@
 //   twin_state_documents.cc   definitions: chunks of the bridge, writes of clients
 //   twin_state_samples.cc     bindings, blocks, gaps, Resolve
 //   twin_state_history.cc     which part of the log has samples of what
+//   twin_state_past.cc        keyframes, and what else a reader of the past has to know
 //   twin_state_checkpoint.cc  state -> key-value pairs
 //   twin_state_restore.cc     key-value pairs -> state
 #ifndef MVMD_GATEWAY_TWIN_STATE_IMPL_H_
@@ -27,6 +28,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "gateway/live_twin.h"
 #include "gateway/twin_state.h"
 #include "mvmd/twin/v1alpha1/state.pb.h"
 
@@ -48,7 +50,8 @@ inline constexpr uint32_t kBindingTableRows = 256;
 std::string SensorKey(uint32_t number);
 std::string SegmentKey(uint64_t first_revision);
 inline constexpr uint32_t kStateFormatVersion = 1;
-// NOT_FOUND (reason TWIN_NOT_FOUND).
+// Our own canonical form, so that it can be read.
+Json ParseOwn(absl::string_view canonical);
 
 struct TwinState::Impl {
   struct Twin;
@@ -60,17 +63,10 @@ struct TwinState::Impl {
     uint32_t number = 0;
     Twin* twin = nullptr;
     bool in_definition = false;
-    // Current value.
-    bool has_value = false;
-    DecodedBlock::Kind kind = DecodedBlock::Kind::kNumber;
-    double number_value = 0;  // booleans as 0 and 1
-    int64_t time_unix_ns = 0;
-    std::string text;
+    LiveValue value;
     // Its row in the open segment, if `segment` is that segment's first revision.
     uint64_t segment = 0;
     uint32_t segment_row = 0;
-
-    SampleValue Value() const;
   };
 
   struct DeletedSpan {
@@ -90,6 +86,12 @@ struct TwinState::Impl {
     mvmd::twin::v1alpha1::Gap gap;
   };
 
+  // A bridge became the twin's owner by a document, which the log does not say.
+  struct DocumentOwner {
+    uint64_t revision = 0;
+    Bridge* owner = nullptr;
+  };
+
   // Made when something names it, and never destroyed before the state; known to readers when it has a definition.
   struct Twin {
     std::string id;
@@ -104,14 +106,26 @@ struct TwinState::Impl {
     std::optional<int64_t> date_modified_unix_ns;
     std::vector<DeletedSpan> deleted_spans;
     std::deque<uint64_t> past_definitions;  // revisions, with an entry in Impl::past_definitions
+    size_t past_definition_bytes = 0;
+    // Definitions up to this revision are forgotten, to save memory, although the log still has their entries.
+    uint64_t definitions_forgotten_revision = 0;
+    std::vector<DocumentOwner> document_owners;
     // Live part.
     Bridge* owner = nullptr;
-    std::optional<int64_t> last_synced_unix_ns;
-    std::optional<int64_t> latency_ns;
+    LiveTwin live;
     std::vector<Sensor*> sensors;
     absl::flat_hash_map<std::string, Sensor*> sensors_by_name;
     std::vector<RecordedGap> gaps;
+    // When it had gaps, also those that were merged or went with a removal: these were changes.
+    std::deque<uint64_t> gap_revisions;
+    // Keyframes, twin_state_past.cc.
+    uint64_t born_revision = 0;  // nothing was known of it before; 0: it is older than the past that is known
+    uint64_t keyframe_revision = 0;
+    int64_t keyframe_time_unix_ns = 0;
+    uint64_t keyframe_log_bytes = 0;
+    std::shared_ptr<const mvmd::twin::v1alpha1::TwinKeyframe> keyframe;  // the newest; null after a restart
     // Of the entry that is being applied.
+    uint64_t changing_revision = 0;
     uint64_t touched_revision = 0;
     int64_t newest_sample_unix_ns = 0;
     // Since the last checkpoint.
@@ -183,7 +197,8 @@ struct TwinState::Impl {
     std::list<mvmd::twin::v1alpha1::Issue> issues;
     std::map<uint64_t, std::unique_ptr<Epoch>> epochs;
     std::map<std::string, Twin*> owned;
-    TwinNames gap_twins;  // of its newest gap; may be null
+    std::vector<uint64_t> sessions;  // ascending, with an entry in Impl::sessions
+    TwinNames gap_twins;             // of its newest gap; may be null
     // Since the last checkpoint.
     bool dirty = false;
   };
@@ -192,6 +207,7 @@ struct TwinState::Impl {
     Bridge* bridge = nullptr;
     Epoch* epoch = nullptr;
     uint64_t last_revision = 0;
+    uint64_t closed_revision = 0;  // 0: open, or until the next one of its bridge
     // Since the last checkpoint.
     bool dirty = false;
     // Asked for in this session; not part of the state.
@@ -203,6 +219,12 @@ struct TwinState::Impl {
     bool nothing_applied = false;
     IntervalSet frames_not_applied;  // index + 1
     TwinNames bridge_gap_twins;      // may be null
+  };
+
+  // A definition as it became at a revision.
+  struct PastDefinition {
+    std::string text;  // C1 form, empty: removed
+    std::optional<int64_t> date_modified_unix_ns;
   };
 
   struct SegmentRow {
@@ -243,8 +265,9 @@ struct TwinState::Impl {
   // twin_state.cc
   void Open(const mvmd::twin::v1alpha1::SessionOpened& opened, Context* context);
   void Close(const mvmd::twin::v1alpha1::SessionClosed& closed, Context* context);
+  // What the twin was before the change that comes now has been told to TwinWillChange.
   void SetOwner(Twin* twin, Bridge* bridge);
-  void OnConnectionChanged(Bridge* bridge, uint64_t revision);
+  void OnConnectionChanged(Bridge* bridge, const Context& context);
   Twin* InternTwin(absl::string_view id);
   Sensor* InternSensor(Twin* twin, absl::string_view name);
   Sensor* AddSensor(Twin* twin, absl::string_view name, uint32_t number);
@@ -260,7 +283,7 @@ struct TwinState::Impl {
   void MarkDocuments(Twin* twin);
 
   // twin_state_documents.cc
-  using PastDefinitions = std::map<std::pair<uint64_t, std::string>, std::string>;
+  using PastDefinitions = std::map<std::pair<uint64_t, std::string>, PastDefinition>;
   void ApplyChunk(const mvmd::twin::v1alpha1::DocumentChunk& chunk, Context* context);
   absl::Status AddChunk(const mvmd::twin::v1alpha1::DocumentChunk& chunk, Twin* twin, Context* context);
   absl::Status TakeBase(absl::string_view text, Twin* twin, Context* context);
@@ -272,8 +295,16 @@ struct TwinState::Impl {
   void Define(Twin* twin, const Json& tree, Context* context);
   void TellDefinition(Twin* twin, Context* context);
   void SetDefinition(Twin* twin, std::shared_ptr<const Definition> definition);
-  // One that is the oldest of its twin.
-  void ErasePastDefinition(PastDefinitions::iterator past);
+  // The definition that is served is about to go: it is one of the past from now on.
+  void RetireDefinition(Twin* twin, uint64_t revision);
+  void ErasePastDefinition(Twin* twin, uint64_t revision);
+  // What the record costs; that of the definition that is served costs nothing, for there is one in any case.
+  size_t PastDefinitionBytes(const Twin& twin, uint64_t revision, const PastDefinition& past) const;
+  void CountPastDefinition(Twin* twin, size_t bytes_added, size_t bytes_removed);
+  // Forgets those of the twin that has most of them, oldest first, until all fit.
+  void BoundPastDefinitions();
+  // The bridge of the context has sent a document of the twin.
+  void OwnByDocument(Twin* twin, Context* context);
   void ResolveDocuments(AppliedEntry* applied) const;
 
   // twin_state_samples.cc
@@ -289,15 +320,26 @@ struct TwinState::Impl {
   void FinishFrames(Context* context);
   void ApplyGap(const mvmd::twin::v1alpha1::Gap& gap, Context* context);
   void ApplyBridgeGaps(Context* context);
-  void RecordGap(Twin* twin, const mvmd::twin::v1alpha1::Gap& gap, uint64_t revision);
+  void RecordGap(Twin* twin, const mvmd::twin::v1alpha1::Gap& gap, const Context& context);
   absl::Status ResolveFrames(const mvmd::twin::v1alpha1::FramesReceived& received,
                              std::shared_ptr<const ParsedGroup> group, AppliedEntry* applied) const;
-  absl::Status CheckDefinitionsKept(uint64_t revision) const;
+  // Adds the twin to what the entry does not tell, if the definition it may have got there is forgotten.
+  void CheckDefinitionKept(const std::string& twin, AppliedEntry* applied) const;
 
   // twin_state_history.cc
   void AddToSegment(Sensor* sensor, int64_t first_unix_ns, int64_t last_unix_ns, const Context& context);
   void CloseSegment();
   void MergeSegments();
+
+  // twin_state_past.cc
+  // Call before the first change of the twin by an entry: this may be the time for a keyframe.
+  void TwinWillChange(Twin* twin, uint64_t revision, int64_t time_unix_ns);
+  void TakeKeyframe(Twin* twin, uint64_t revision);
+  bool WasConnected(const Bridge& bridge, uint64_t revision) const;
+  // The newest change of the bridge's connection in (after, until]; 0: none.
+  uint64_t LastConnectionChange(const Bridge& bridge, uint64_t after, uint64_t until) const;
+  // Takes a state of a version that kept no past: it begins at `revision`.
+  void BeginPast(uint64_t revision);
 
   // twin_state_checkpoint.cc
   using StateRecord = mvmd::twin::v1alpha1::StateRecord;
@@ -309,8 +351,9 @@ struct TwinState::Impl {
   void SavePastDefinition(uint64_t revision, const std::string& twin);
   void SaveSegment(const Segment& segment);
   StateRecord NoteRecord(uint64_t revision, const Note& note) const;
-  StateRecord PastDefinitionRecord(uint64_t revision, const std::string& twin, const std::string& text) const;
+  StateRecord PastDefinitionRecord(uint64_t revision, const std::string& twin, const PastDefinition& past) const;
   StateRecord SegmentRecord(const Segment& segment) const;
+  void FillLive(const Twin& twin, mvmd::twin::v1alpha1::TwinLive* out) const;
   StateRecord LiveRecord(const Twin& twin) const;
   StateRecord DocumentsRecord(const Twin& twin) const;
   StateRecord BridgeRecord(const Bridge& bridge) const;
@@ -320,6 +363,9 @@ struct TwinState::Impl {
   void CollectEpoch(const Epoch& epoch, bool everything, const PutPair& put) const;
   void CollectTwin(const Twin& twin, bool live, bool documents, const PutPair& put) const;
   void ClearMarks();
+  void ForgetDefinitionsBefore(Twin* twin, uint64_t revision);
+  // Returns the epochs of those that are left.
+  absl::flat_hash_set<const Epoch*> ForgetSessionsBefore(Bridge* bridge, uint64_t revision);
   void DeleteEpoch(const Epoch& epoch);
 
   // twin_state_restore.cc
@@ -339,17 +385,20 @@ struct TwinState::Impl {
   const TwinStateLimits limits;
   FrameGroupCodec codec;
   int64_t last_time_unix_ns = 0;
+  // By a version that counted them for all twins together; no longer grows.
   uint64_t definitions_forgotten_revision = 0;
+  uint64_t past_first_revision = 1;  // what is needed to read the past is known from here on
+  uint64_t log_bytes = 0;            // of all groups ever, about
   size_t twins_defined = 0;
   std::map<std::string, std::unique_ptr<Twin>, std::less<>> twins;
   std::vector<std::unique_ptr<Sensor>> sensors;  // by number
   std::map<std::string, std::unique_ptr<Bridge>, std::less<>> bridges;
   std::map<uint64_t, Session> sessions;
   std::map<uint64_t, Note> notes;
-  // (revision, twin) -> C1 form, empty: removed.
   PastDefinitions past_definitions;
   size_t past_definition_bytes = 0;
-  std::deque<Segment> segments;  // the last one is open
+  std::set<std::pair<size_t, std::string>> twins_by_definition_bytes;  // those that have any
+  std::deque<Segment> segments;                                        // the last one is open
   size_t segment_rows = 0;
   bool open_segment_dirty = false;
   // Changes since the last checkpoint: of records that are written once, and of those that are marked.

@@ -29,6 +29,7 @@ constexpr pb::StateRecord::RecordCase kRebuildOrder[] = {
     pb::StateRecord::kUnfinishedDocument,
     pb::StateRecord::kFinishedDocument,
     pb::StateRecord::kHistorySegment,
+    pb::StateRecord::kTwinKeyframe,
 };
 
 absl::Status Damaged(absl::string_view what) {
@@ -40,6 +41,8 @@ absl::Status Damaged(absl::string_view what) {
 }  // namespace
 
 absl::Status TwinState::Restore(absl::string_view key, absl::string_view value) {
+  // For readers of the past, from the store.
+  if (KeyframeRevisionOf(key) != 0) return absl::OkStatus();
   pb::StateRecord& record = impl_->restoring.emplace_back();
   if (!record.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
     return Damaged(absl::StrCat("the record at key ", absl::BytesToHexString(key), " cannot be read"));
@@ -68,16 +71,20 @@ absl::Status TwinState::FinishRestore(uint64_t revision) {
   for (const pb::StateRecord* record : records) {
     if (absl::Status status = impl.Rebuild(*record); !status.ok()) return status;
   }
-  for (const auto& [place, text] : impl.past_definitions) {
-    impl.InternTwin(place.second)->past_definitions.push_back(place.first);
-    impl.past_definition_bytes += text.size();
+  for (const auto& [place, past] : impl.past_definitions) {
+    Impl::Twin* const twin = impl.InternTwin(place.second);
+    twin->past_definitions.push_back(place.first);
+    impl.CountPastDefinition(twin, impl.PastDefinitionBytes(*twin, place.first, past), 0);
   }
+  for (const auto& [number, session] : impl.sessions) session.bridge->sessions.push_back(number);
   impl.FinishSegments();
   impl.restoring.clear();
   impl.restoring.shrink_to_fit();
   impl.restored_gap_twins.reset();
   impl.changed_records.clear();
   impl.ClearMarks();
+  // Of a version that kept none.
+  if (impl.past_first_revision == 0) impl.BeginPast(revision);
   applied_revision_ = revision;
   return absl::OkStatus();
 }
@@ -108,6 +115,8 @@ absl::Status TwinState::Impl::Rebuild(const pb::StateRecord& record) {
       }
       last_time_unix_ns = record.header().last_time_unix_ns();
       definitions_forgotten_revision = record.header().definitions_forgotten_revision();
+      past_first_revision = record.header().past_first_revision();
+      log_bytes = record.header().log_bytes();
       return absl::OkStatus();
     case pb::StateRecord::kSensorName:
       // In the order of their numbers.
@@ -134,6 +143,7 @@ absl::Status TwinState::Impl::Rebuild(const pb::StateRecord& record) {
       session.bridge = BridgeAt(record.session().bridge());
       session.epoch = EpochAt(record.session().bridge(), record.session().epoch());
       session.last_revision = record.session().last_revision();
+      session.closed_revision = record.session().closed_revision();
       if (session.epoch != nullptr) return absl::OkStatus();
       return Damaged(absl::StrCat("session ", record.session().session(), " has no epoch"));
     }
@@ -152,10 +162,13 @@ absl::Status TwinState::Impl::Rebuild(const pb::StateRecord& record) {
       note.bridge_gap_twins = restored_gap_twins;
       return absl::OkStatus();
     }
-    case pb::StateRecord::kPastDefinition:
-      past_definitions[{record.past_definition().revision(), record.past_definition().twin()}] =
-          record.past_definition().definition();
+    case pb::StateRecord::kPastDefinition: {
+      const pb::PastDefinition& in = record.past_definition();
+      PastDefinition& past = past_definitions[{in.revision(), in.twin()}];
+      past.text = in.definition();
+      if (in.has_date_modified_unix_ns()) past.date_modified_unix_ns = in.date_modified_unix_ns();
       return absl::OkStatus();
+    }
     case pb::StateRecord::kUnfinishedDocument:
       return RebuildUnfinished(record.unfinished_document());
     case pb::StateRecord::kFinishedDocument: {
@@ -167,6 +180,7 @@ absl::Status TwinState::Impl::Rebuild(const pb::StateRecord& record) {
     }
     case pb::StateRecord::kHistorySegment:
       return RebuildSegment(record.history_segment());
+    case pb::StateRecord::kTwinKeyframe:
     case pb::StateRecord::RECORD_NOT_SET:
       break;
   }
@@ -181,30 +195,19 @@ absl::Status TwinState::Impl::RebuildLive(const pb::TwinLive& live) {
     if (owner == nullptr) return Damaged(absl::StrCat("twin ", live.twin(), " is of an unknown bridge"));
     SetOwner(twin, owner);
   }
-  if (live.has_last_synced_unix_ns()) twin->last_synced_unix_ns = live.last_synced_unix_ns();
-  if (live.has_latency_ns()) twin->latency_ns = live.latency_ns();
+  twin->live.FromProto(live);
+  twin->born_revision = live.born_revision();
+  twin->keyframe_revision = live.keyframe_revision();
+  twin->keyframe_time_unix_ns = live.keyframe_time_unix_ns();
+  twin->keyframe_log_bytes = live.keyframe_log_bytes();
   for (const pb::TwinLive::Value& value : live.values()) {
     Sensor* sensor = SensorAt(value.sensor_number());
     if (sensor == nullptr) return Damaged(absl::StrCat("twin ", live.twin(), " has a value of an unknown sensor"));
-    sensor->has_value = true;
-    sensor->time_unix_ns = value.time_unix_ns();
-    switch (value.value_case()) {
-      case pb::TwinLive::Value::kNumber:
-        sensor->kind = DecodedBlock::Kind::kNumber;
-        sensor->number_value = value.number();
-        break;
-      case pb::TwinLive::Value::kBoolean:
-        sensor->kind = DecodedBlock::Kind::kBoolean;
-        sensor->number_value = value.boolean() ? 1 : 0;
-        break;
-      case pb::TwinLive::Value::kText:
-        sensor->kind = DecodedBlock::Kind::kText;
-        sensor->text = value.text();
-        break;
-      case pb::TwinLive::Value::VALUE_NOT_SET:
-        return Damaged(absl::StrCat("sensor ", sensor->ref.sensor, " of twin ", live.twin(), " has no value"));
+    if (!sensor->value.FromProto(value)) {
+      return Damaged(absl::StrCat("sensor ", sensor->ref.sensor, " of twin ", live.twin(), " has no value"));
     }
   }
+  twin->gap_revisions.assign(live.gap_revisions().begin(), live.gap_revisions().end());
   for (const pb::TwinLive::RecordedGap& gap : live.gaps()) twin->gaps.push_back({gap.revision(), gap.gap()});
   return absl::OkStatus();
 }
@@ -217,6 +220,12 @@ absl::Status TwinState::Impl::RebuildDocuments(const pb::TwinDocuments& document
   if (documents.has_date_modified_unix_ns()) twin->date_modified_unix_ns = documents.date_modified_unix_ns();
   for (const pb::TwinDocuments::DeletedSpan& span : documents.deleted_spans()) {
     twin->deleted_spans.push_back({span.first_revision(), span.end_revision(), span.end_frame()});
+  }
+  twin->definitions_forgotten_revision = documents.definitions_forgotten_revision();
+  for (const pb::TwinDocuments::DocumentOwner& in : documents.document_owners()) {
+    Bridge* const owner = BridgeAt(in.bridge());
+    if (owner == nullptr) return Damaged(absl::StrCat("twin ", twin->id, " was of an unknown bridge"));
+    twin->document_owners.push_back({in.revision(), owner});
   }
   if (!documents.overlay().empty()) {
     absl::StatusOr<Json> overlay = ParseJson(documents.overlay(), kOverlayDepthMax);

@@ -28,14 +28,6 @@ RefusedFrames IndexRefused(const pb::FramesReceived& received) {
   return refused;
 }
 
-// How long ago `earlier` was; 0 when it is later. Any two times may come.
-int64_t AgeNs(int64_t now_unix_ns, int64_t earlier_unix_ns) {
-  if (earlier_unix_ns >= now_unix_ns) return 0;
-  constexpr uint64_t kAgeMaxNs = std::numeric_limits<int64_t>::max() / 2;
-  const uint64_t age = static_cast<uint64_t>(now_unix_ns) - static_cast<uint64_t>(earlier_unix_ns);
-  return static_cast<int64_t>(std::min(age, kAgeMaxNs));
-}
-
 absl::Status BadBinding(absl::string_view reason, uint32_t id, absl::string_view message) {
   return MakeError(absl::StatusCode::kInvalidArgument, reason, absl::StrCat("binding ", id, ": ", message));
 }
@@ -308,30 +300,10 @@ void TwinState::Impl::ApplyRun(const DecodedBlock& block, const DecodedBlock::Ru
     });
     return;
   }
-  const int64_t* times = block.times_unix_ns.data() + run.begin;
-  int64_t oldest = times[0];
-  int64_t newest = times[0];
-  uint32_t newest_index = 0;
-  for (uint32_t i = 1; i < run.count; ++i) {
-    oldest = std::min(oldest, times[i]);
-    if (times[i] >= newest) {  // at equal times the later one counts
-      newest = times[i];
-      newest_index = i;
-    }
-  }
-  // At equal times the one that the broker gave later counts, and that is none of the backfill.
-  if (!sensor->has_value || newest > sensor->time_unix_ns || (newest == sensor->time_unix_ns && !context->backfill)) {
-    const uint32_t at = run.begin + newest_index;
-    sensor->has_value = true;
-    sensor->time_unix_ns = newest;
-    sensor->kind = run.kind;
-    if (run.kind == DecodedBlock::Kind::kText) {
-      sensor->text = block.texts[block.text_index[at]];
-    } else {
-      sensor->number_value = block.numbers[at];
-    }
-  }
-  AddToSegment(sensor, oldest, newest, *context);
+  TwinWillChange(twin, context->revision, context->time_unix_ns);
+  const LiveValue::Times times = sensor->value.Take(block, run, context->backfill);
+  const int64_t newest = times.newest_unix_ns;
+  AddToSegment(sensor, times.oldest_unix_ns, newest, *context);
   if (twin->touched_revision != context->revision) {
     twin->touched_revision = context->revision;
     twin->newest_sample_unix_ns = newest;
@@ -371,14 +343,8 @@ void TwinState::Impl::FinishFrames(Context* context) {
   for (Twin* twin : context->touched) {
     // A document later in the group may have changed nothing of this; a removal cannot be in it.
     twin->revision = context->revision;
-    twin->last_synced_unix_ns = context->time_unix_ns;
+    twin->live.OnSamples(context->time_unix_ns, twin->newest_sample_unix_ns, context->backfill);
     SetOwner(twin, context->bridge);
-    if (!context->backfill) {
-      // A clock that is ahead makes no negative latency.
-      const int64_t latency_ns = AgeNs(context->time_unix_ns, twin->newest_sample_unix_ns);
-      twin->latency_ns =
-          twin->latency_ns.has_value() ? *twin->latency_ns + (latency_ns - *twin->latency_ns) / 8 : latency_ns;
-    }
     MarkLive(twin);
     if (twin->definition == nullptr && context->session->documents_wanted.insert(twin).second) {
       result->documents_wanted.push_back(twin->id);
@@ -415,7 +381,7 @@ void TwinState::Impl::ApplyGap(const pb::Gap& gap, Context* context) {
     return;
   }
   if (twin->deleted()) return;
-  RecordGap(twin, gap, context->revision);
+  RecordGap(twin, gap, *context);
   if (context->applied != nullptr) context->applied->gaps.push_back(gap);
 }
 
@@ -437,15 +403,20 @@ void TwinState::Impl::ApplyBridgeGaps(Context* context) {
   for (pb::Gap& gap : context->bridge_gaps) {
     for (const std::string& id : *before) {
       gap.set_twin(id);
-      RecordGap(InternTwin(id), gap, context->revision);
+      RecordGap(InternTwin(id), gap, *context);
       if (context->applied != nullptr) context->applied->gaps.push_back(gap);
     }
   }
 }
 
-void TwinState::Impl::RecordGap(Twin* twin, const pb::Gap& gap, uint64_t revision) {
+void TwinState::Impl::RecordGap(Twin* twin, const pb::Gap& gap, const Context& context) {
+  const uint64_t revision = context.revision;
+  TwinWillChange(twin, revision, context.time_unix_ns);
   std::vector<RecordedGap>& gaps = twin->gaps;
   gaps.push_back({revision, gap});
+  std::deque<uint64_t>& revisions = twin->gap_revisions;
+  if (revisions.empty() || revisions.back() != revision) revisions.push_back(revision);
+  if (revisions.size() > std::max<size_t>(limits.gaps_kept, 1)) revisions.pop_front();
   twin->revision = revision;
   MarkLive(twin);
   if (gaps.size() <= limits.gaps_kept || gaps.size() < 2) return;
@@ -482,9 +453,13 @@ absl::StatusOr<std::shared_ptr<const AppliedEntry>> TwinState::Resolve(uint64_t 
         }
         break;
       case pb::LogEntry::kDocumentPut:
+        impl_->CheckDefinitionKept(entry.document_put().twin(), applied.get());
+        break;
       case pb::LogEntry::kOverlayPatched:
+        impl_->CheckDefinitionKept(entry.overlay_patched().twin(), applied.get());
+        break;
       case pb::LogEntry::kTwinDeleted:
-        if (absl::Status status = impl_->CheckDefinitionsKept(revision); !status.ok()) return status;
+        impl_->CheckDefinitionKept(entry.twin_deleted().twin(), applied.get());
         break;
       case pb::LogEntry::BODY_NOT_SET:
         return MakeError(absl::StatusCode::kDataLoss, "ENTRY_UNKNOWN",
@@ -496,13 +471,15 @@ absl::StatusOr<std::shared_ptr<const AppliedEntry>> TwinState::Resolve(uint64_t 
   return std::shared_ptr<const AppliedEntry>(std::move(applied));
 }
 
-absl::Status TwinState::Impl::CheckDefinitionsKept(uint64_t revision) const {
-  if (revision > definitions_forgotten_revision) return absl::OkStatus();
-  const uint64_t oldest = definitions_forgotten_revision + 1;
-  return MakeError(absl::StatusCode::kOutOfRange, "REVISION_COMPACTED",
-                   absl::StrCat("revision ", revision, " has a definition that is no longer kept; begin at ", oldest,
-                                " or with a snapshot"),
-                   {{"oldest_revision", absl::StrCat(oldest)}});
+void TwinState::Impl::CheckDefinitionKept(const std::string& id, AppliedEntry* applied) const {
+  const Twin* twin = FindTwin(id);
+  if (twin == nullptr) return;
+  const uint64_t forgotten = std::max(twin->definitions_forgotten_revision, definitions_forgotten_revision);
+  if (applied->revision > forgotten) return;
+  // The one that is served is never forgotten.
+  if (twin->definition != nullptr && twin->definition->revision == applied->revision) return;
+  std::vector<AppliedEntry::Forgotten>& told = applied->forgotten;
+  if (told.empty() || told.back().twin != id) told.push_back({id, forgotten + 1});
 }
 
 absl::Status TwinState::Impl::ResolveFrames(const pb::FramesReceived& received,
@@ -550,7 +527,7 @@ absl::Status TwinState::Impl::ResolveFrames(const pb::FramesReceived& received,
         applied->gaps.push_back(gap);
       }
     } else if (frame.frame->has_document_chunk()) {
-      if (absl::Status status = CheckDefinitionsKept(revision); !status.ok()) return status;
+      CheckDefinitionKept(frame.frame->document_chunk().twin(), applied);
     }
   }
   if (note != notes.end() && note->second.bridge_gap_twins != nullptr) {

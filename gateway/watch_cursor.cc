@@ -233,6 +233,24 @@ void WatchCursor::Give(const std::vector<std::shared_ptr<const AppliedEntry>>& e
   }
 }
 
+absl::Status WatchCursor::CutForgotten(std::vector<std::shared_ptr<const AppliedEntry>>* entries) const {
+  for (auto entry = entries->begin(); entry != entries->end(); ++entry) {
+    for (const AppliedEntry::Forgotten& forgotten : (*entry)->forgotten) {
+      if (!Matches(forgotten.twin) || InSnapshot(forgotten.twin, (*entry)->revision)) continue;
+      if (entry != entries->begin()) {
+        entries->erase(entry, entries->end());
+        return absl::OkStatus();
+      }
+      return MakeError(
+          absl::StatusCode::kOutOfRange, "REVISION_COMPACTED",
+          absl::StrCat("revision ", (*entry)->revision, " has a definition of twin \"", forgotten.twin,
+                       "\" that is no longer kept; begin at ", forgotten.oldest_revision, " or with a snapshot"),
+          {{"oldest_revision", absl::StrCat(forgotten.oldest_revision)}});
+    }
+  }
+  return absl::OkStatus();
+}
+
 bool WatchCursor::Take(int64_t now_unix_ns, bool at_end, Response* response) {
   response->Clear();
   response_bytes_ = 0;

@@ -83,6 +83,9 @@ class WatchCursor {
   uint64_t next_revision() const { return next_revision_; }
   // Consecutive, from next_revision() on; an empty one does nothing.
   void Give(const std::vector<std::shared_ptr<const AppliedEntry>>& entries);
+  // Of entries that were read from the log: cuts them off before the first one that no longer tells a definition that
+  // this watch is to be told. OUT_OF_RANGE (reason REVISION_COMPACTED, metadata oldest_revision): that is the first.
+  absl::Status CutForgotten(std::vector<std::shared_ptr<const AppliedEntry>>* entries) const;
 
   // True: `response` is the next to be sent. `at_end`: all that can be read now was given.
   bool Take(int64_t now_unix_ns, bool at_end, mvmd::twin::v1alpha1::WatchTwinsResponse* response);

@@ -153,6 +153,7 @@ void WatchReactor::ReadLog() {
 void WatchReactor::TakeLog(absl::StatusOr<Entries> entries) {
   is_reading_ = false;
   if (!entries.ok()) return End(entries.status());
+  if (absl::Status status = cursor_->CutForgotten(&*entries); !status.ok()) return End(std::move(status));
   if (!end_.has_value()) cursor_->Give(*entries);
   Advance();
 }

@@ -72,6 +72,8 @@ class MemoryStore final : public StateStore {
       const std::function<absl::Status(absl::string_view key, absl::string_view value)>&) override {
     return 0;
   }
+  absl::StatusOr<Keyframes> FindKeyframes(absl::string_view, uint64_t) const override { return Keyframes{}; }
+  absl::Status TrimKeyframes(uint64_t) override { return absl::OkStatus(); }
 };
 
 }  // namespace mvmd

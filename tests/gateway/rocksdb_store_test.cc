@@ -189,6 +189,39 @@ TYPED_TEST(StoreContractTest, SavesCheckpointsWhole) {
   EXPECT_EQ(revision, 2u) << "durable with the append after it";
 }
 
+TYPED_TEST(StoreContractTest, FindsKeyframesNextToARevision) {
+  Checkpoint checkpoint{.revision = 1, .changes = {}};
+  const auto add = [&checkpoint](absl::string_view twin, uint64_t revision) {
+    checkpoint.changes.emplace_back(KeyframeKey(twin, revision), absl::StrCat(twin, " ", revision));
+  };
+  // One name begins like the other and goes on like a number.
+  const std::string longer("a\0", 2);
+  for (const uint64_t revision : {10, 20, 300}) add("a", revision);
+  add(longer, 15);
+  add("b", 7);
+  checkpoint.changes.emplace_back("key", "value");
+  ASSERT_TRUE(this->home_.state()->Save(checkpoint).ok());
+  const auto find = [this](absl::string_view twin, uint64_t revision) {
+    const absl::StatusOr<StateStore::Keyframes> found = this->home_.state()->FindKeyframes(twin, revision);
+    EXPECT_TRUE(found.ok()) << found.status();
+    return absl::StrCat(found->before.value_or("-"), ", ", found->from_on.value_or("-"));
+  };
+  EXPECT_EQ(find("a", 9), "-, a 10");
+  EXPECT_EQ(find("a", 10), "a 10, a 10");
+  EXPECT_EQ(find("a", 299), "a 20, a 300");
+  EXPECT_EQ(find("a", 301), "a 300, -");
+  EXPECT_EQ(find(longer, 1), absl::StrCat("-, ", longer, " 15"));
+  EXPECT_EQ(find("b", 7), "b 7, b 7");
+  EXPECT_EQ(find("c", 7), "-, -");
+
+  ASSERT_TRUE(this->home_.state()->TrimKeyframes(20).ok());
+  EXPECT_EQ(find("a", 19), "-, a 20");
+  EXPECT_EQ(find("a", 1000), "a 300, -");
+  EXPECT_EQ(find(longer, 15), "-, -");
+  EXPECT_EQ(find("b", 7), "-, -");
+  EXPECT_EQ(this->LoadAll()["key"], "value");
+}
+
 TYPED_TEST(StoreContractTest, LoadEndsWithTheErrorOfItsCaller) {
   ASSERT_TRUE(this->home_.log()->Append({"1"}).ok());
   ASSERT_TRUE(this->home_.state()->Save({1, {{"a", "1"}}}).ok());

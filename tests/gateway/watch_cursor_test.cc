@@ -61,6 +61,10 @@ class EntryBuilder {
     entry_->gaps.push_back(gap);
     return *this;
   }
+  EntryBuilder& Forgotten(const std::string& twin, uint64_t oldest_revision) {
+    entry_->forgotten.push_back({twin, oldest_revision});
+    return *this;
+  }
   EntryBuilder& Connection(const std::string& bridge, bool connected) {
     entry_->connections.push_back({bridge, connected});
     return *this;
@@ -346,6 +350,31 @@ TEST_F(WatchCursorTest, ResumesRightAfterWhatWasTold) {
   pb::WatchTwinsRequest again;
   again.set_resume_token(last_.resume_token());
   EXPECT_EQ(Open(again).next_revision(), 6u);
+}
+
+TEST_F(WatchCursorTest, EndsOnlyBeforeAForgottenDefinitionThatItWouldTell) {
+  using Entries = std::vector<std::shared_ptr<const AppliedEntry>>;
+  const auto entries = [this] {
+    return Entries{EntryBuilder(5).Samples(&a_t_, {{kSecond, 1}}).Build(), EntryBuilder(6).Forgotten("a", 9).Build(),
+                   EntryBuilder(7).Build()};
+  };
+  WatchCursor cursor = From(5);
+  Entries read = entries();
+  EXPECT_TRUE(cursor.CutForgotten(&read).ok());
+  EXPECT_THAT(read, SizeIs(1)) << "what comes before it is told";
+  cursor.Give(read);
+  TakeAll(&cursor);
+  read = entries();
+  read.erase(read.begin());
+  const absl::Status status = cursor.CutForgotten(&read);
+  EXPECT_EQ(ReasonOf(status), "REVISION_COMPACTED");
+  EXPECT_EQ(MetadataOf(status)["oldest_revision"], "9");
+
+  request_.add_twin_ids("b");
+  WatchCursor other = From(5);
+  read = entries();
+  EXPECT_TRUE(other.CutForgotten(&read).ok());
+  EXPECT_THAT(read, SizeIs(3)) << "another twin's";
 }
 
 TEST_F(WatchCursorTest, LatestMergesWhatTheClientWasTooSlowFor) {

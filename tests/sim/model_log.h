@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "gateway/commit_log.h"
 #include "gateway/state_store.h"
+#include "tests/support/keyframe_map.h"
 
 namespace mvmd {
 
@@ -58,6 +59,10 @@ class ModelStore final : public StateStore {
     }
     return revision_;
   }
+  absl::StatusOr<Keyframes> FindKeyframes(absl::string_view twin, uint64_t revision) const override {
+    return FindKeyframesIn(records_, twin, revision);
+  }
+  absl::Status TrimKeyframes(uint64_t) override { return absl::OkStatus(); }
   uint64_t revision() const { return revision_; }
 
  private:

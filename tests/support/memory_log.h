@@ -22,6 +22,7 @@
 #include "gateway/commit_log.h"
 #include "gateway/state_store.h"
 #include "runtime/status_proto.h"
+#include "tests/support/keyframe_map.h"
 
 namespace mvmd {
 
@@ -188,6 +189,15 @@ class MemoryDisk {
         if (absl::Status status = each(key, value); !status.ok()) return status;
       }
       return revision;
+    }
+    absl::StatusOr<Keyframes> FindKeyframes(absl::string_view twin, uint64_t revision) const override {
+      absl::MutexLock lock(&disk_.mutex_);
+      return FindKeyframesIn(disk_.values_, twin, revision);
+    }
+    absl::Status TrimKeyframes(uint64_t revision) override {
+      absl::MutexLock lock(&disk_.mutex_);
+      TrimKeyframesIn(revision, &disk_.values_);
+      return absl::OkStatus();
     }
 
    private:
