@@ -18,7 +18,7 @@ std::string TextAt(const Json& document, absl::string_view pointer) {
 }
 
 void PrintField(CommandContext& context, absl::string_view name, absl::string_view value) {
-  context.out() << context.console().Paint(Colour::kDim, absl::StrCat(name, std::string(10 - name.size(), ' ')))
+  context.out() << context.console().Paint(Colour::kDim, absl::StrCat(name, std::string(12 - name.size(), ' ')))
                 << Printable(value) << "\n";
 }
 
