@@ -183,7 +183,9 @@ import fcntl, os, struct, sys
 EXT4_IOC_SHUTDOWN, NOLOGFLUSH = 0x8004587D, 2
 fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), EXT4_IOC_SHUTDOWN, struct.pack("I", NOLOGFLUSH))
 PYTHON
-  stack_kill "$2"
+  # It may have ended by itself: with a disk that fails there is nothing it could promise.
+  stack_kill "$2" 2>/dev/null || true
+  unset "STACK_PIDS[$2]"
   umount "$1"
   mount -o loop "$image" "$1"
 }
