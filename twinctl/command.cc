@@ -90,6 +90,7 @@ int RunTwinctl(int argc, const char* const* argv, Console& console) {
 
   CommandList commands;
   AddReadCommands(&commands);
+  AddListCommand(&commands);
   AddWatchCommand(&commands);
   AddSamplesCommand(&commands);
   AddWriteCommands(&commands);
