@@ -149,6 +149,7 @@ TwinService::TwinService(const WatchParts& parts, const TwinServiceOptions& opti
       callers_(callers),
       live_(live),
       reader_(parts.committer, parts.readers, options.linked_data, parts.metrics),
+      differ_(parts.committer, parts.past),
       writer_(parts.committer, parts.readers, {.document_bytes_max = options.document_bytes_max}),
       waiting_("OVERLOADED", "calls that wait for their min_revision", options.waiting_max) {}
 
@@ -215,6 +216,24 @@ grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* cont
     if (!allowed.ok()) return call->Finish(allowed);
     reader_.Get(call, *request, fields, response);
   });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* TwinService::DiffTwin(grpc::CallbackServerContext* context,
+                                                const pb::DiffTwinRequest* request, pb::DiffTwinResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const CallPtr call = Begin("DiffTwin", context, reactor);
+  if (call == nullptr) return reactor;
+  RequestErrors errors;
+  CheckTwinId(request->twin_id(), &errors);
+  TwinDiffer::CheckRequest(*request, &errors);
+  absl::Status status = errors.status();
+  if (status.ok()) status = call->caller().Check(Role::kReader, request->twin_id());
+  if (!status.ok()) {
+    call->Finish(status);
+    return reactor;
+  }
+  RunOnReaders(call, [this, request, response] { return differ_.Fill(*request, response); });
   return reactor;
 }
 

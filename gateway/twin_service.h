@@ -10,6 +10,7 @@
 #include "gateway/caller.h"
 #include "gateway/live_bridges.h"
 #include "gateway/stream_registry.h"
+#include "gateway/twin_differ.h"
 #include "gateway/twin_fields.h"
 #include "gateway/twin_reader.h"
 #include "gateway/twin_writer.h"
@@ -43,6 +44,9 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
   grpc::ServerUnaryReactor* GetTwin(grpc::CallbackServerContext* context,
                                     const mvmd::twin::v1alpha1::GetTwinRequest* request,
                                     mvmd::twin::v1alpha1::GetTwinResponse* response) override;
+  grpc::ServerUnaryReactor* DiffTwin(grpc::CallbackServerContext* context,
+                                     const mvmd::twin::v1alpha1::DiffTwinRequest* request,
+                                     mvmd::twin::v1alpha1::DiffTwinResponse* response) override;
   grpc::ServerUnaryReactor* ListTwins(grpc::CallbackServerContext* context,
                                       const mvmd::twin::v1alpha1::ListTwinsRequest* request,
                                       mvmd::twin::v1alpha1::ListTwinsResponse* response) override;
@@ -94,6 +98,7 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
   const Callers* const callers_;
   const LiveBridges* const live_;
   TwinReader reader_;
+  TwinDiffer differ_;
   TwinWriter writer_;
   absl::Mutex mutex_;
   Places waiting_ ABSL_GUARDED_BY(mutex_);

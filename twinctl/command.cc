@@ -90,6 +90,7 @@ int RunTwinctl(int argc, const char* const* argv, Console& console) {
 
   CommandList commands;
   AddGetCommand(&commands);
+  AddDiffCommand(&commands);
   AddReadCommands(&commands);
   AddWatchCommand(&commands);
   AddSamplesCommand(&commands);

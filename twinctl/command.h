@@ -57,6 +57,7 @@ class Command {
 // Each file of commands adds its own.
 using CommandList = std::vector<std::unique_ptr<Command>>;
 void AddGetCommand(CommandList* commands);        // get
+void AddDiffCommand(CommandList* commands);       // diff
 void AddReadCommands(CommandList* commands);      // list
 void AddWatchCommand(CommandList* commands);      // watch
 void AddSamplesCommand(CommandList* commands);    // samples
