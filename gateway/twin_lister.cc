@@ -6,7 +6,7 @@
 #include "absl/time/clock.h"
 #include "gateway/page_token.h"
 #include "gateway/request_errors.h"
-#include "gateway/sample_proto.h"
+#include "gateway/twin_answer.h"
 #include "runtime/status_proto.h"
 
 namespace mvmd {
@@ -41,6 +41,15 @@ absl::StatusOr<ListPosition> DecodePosition(const ListPlan& plan, const std::str
   return errors.status();
 }
 
+TwinFields FieldsOf(const pb::ListTwinsRequest& request, RequestErrors* errors) {
+  CheckView(request.view(), errors);
+  if (request.read_mask().paths_size() == 0) {
+    return TwinFields::OfView(request.view() == pb::TWIN_VIEW_UNSPECIFIED ? pb::TWIN_VIEW_BASIC : request.view());
+  }
+  if (request.view() != pb::TWIN_VIEW_UNSPECIFIED) errors->Add("view", "expected it not to be set beside read_mask");
+  return TwinFields::OfMask(request.read_mask(), /*linked_data=*/false, errors);
+}
+
 }  // namespace
 
 absl::StatusOr<ListPlan> MakeListPlan(const pb::ListTwinsRequest& request) {
@@ -48,7 +57,7 @@ absl::StatusOr<ListPlan> MakeListPlan(const pb::ListTwinsRequest& request) {
   ListPlan plan;
   plan.page_size = CheckPageSize(request.page_size(), kPageTwins, kPageTwinsMax, &errors);
   errors.CheckNameSize("prefix", request.prefix());
-  CheckView(request.view(), &errors);
+  plan.fields = FieldsOf(request, &errors);
   absl::StatusOr<Filter> filter = Filter::Parse(request.filter());
   if (!filter.ok()) errors.Add("filter", filter.status().message());
   absl::StatusOr<OrderBy> order = OrderBy::Parse(request.order_by());
@@ -58,7 +67,6 @@ absl::StatusOr<ListPlan> MakeListPlan(const pb::ListTwinsRequest& request) {
   plan.filter = *std::move(filter);
   plan.order = *std::move(order);
   plan.wants_total = request.include_total_size();
-  if (request.view() != pb::TWIN_VIEW_UNSPECIFIED) plan.view = request.view();
   plan.token_binding = TokenBinding(request, {"page_token", "page_size", "include_total_size"});
   if (!request.page_token().empty()) {
     absl::StatusOr<ListPosition> after = DecodePosition(plan, request.page_token());
@@ -92,7 +100,7 @@ bool TwinLister::Step() {
       break;
     case Stage::kRender:
       if (next_ < kept_.size() && !IsPageFull()) {
-        Render(kept_[next_++].twin);
+        Render(std::move(kept_[next_++].twin));
         break;
       }
       if (next_ < kept_.size() || end_.has_value()) SetToken(kept_[next_ - 1].position);
@@ -118,8 +126,8 @@ void TwinLister::Consider(TwinSnapshot twin) {
   if (plan_.after.has_value() && position <= *plan_.after) return;
   if (!plan_.order.is_empty()) return Keep(std::move(position), std::move(twin));
   if (end_.has_value()) return;
-  if (!IsPageFull()) return Render(twin);
-  SetToken({"", response_->twins().rbegin()->twin_id()});
+  if (!IsPageFull()) return Render(std::move(twin));
+  SetToken({"", last_given_});
   end_ = std::move(position);
   if (!plan_.wants_total) stage_ = Stage::kDone;
 }
@@ -148,9 +156,10 @@ bool TwinLister::IsPageFull() const {
   return static_cast<size_t>(response_->twins_size()) >= plan_.page_size || given_bytes_ >= page_bytes_max_;
 }
 
-void TwinLister::Render(const TwinSnapshot& twin) {
+void TwinLister::Render(TwinSnapshot twin) {
   pb::TwinDocument* document = response_->add_twins();
-  SetTwinDocument(twin.twin, *twin.definition, twin.live, twin.revision, plan_.view, document);
+  last_given_ = twin.twin;
+  TwinAnswer(std::move(twin), TwinForm(), plan_.fields).Fill(document);
   given_bytes_ += document->ByteSizeLong();
 }
 

@@ -15,6 +15,7 @@
 #include "gateway/caller.h"
 #include "gateway/committer.h"
 #include "gateway/readable_twins.h"
+#include "gateway/twin_fields.h"
 #include "mvmd/twin/v1alpha1/twin_service.pb.h"
 #include "runtime/executor.h"
 #include "twin/filter.h"
@@ -32,7 +33,7 @@ struct ListPlan {
   OrderBy order;
   size_t page_size = 0;
   bool wants_total = false;
-  mvmd::twin::v1alpha1::TwinView view = mvmd::twin::v1alpha1::TWIN_VIEW_BASIC;
+  TwinFields fields;
   std::optional<ListPosition> after;  // the last one of the page before
   std::string token_binding;
 };
@@ -77,7 +78,7 @@ class TwinLister {
   void Consider(TwinSnapshot twin);
   void Keep(ListPosition position, TwinSnapshot twin);
   void EndScan();
-  void Render(const TwinSnapshot& twin);
+  void Render(TwinSnapshot twin);
   bool IsPageFull() const;
   // There are more behind this one.
   void SetToken(const ListPosition& last);
@@ -91,6 +92,7 @@ class TwinLister {
   size_t next_ = 0;  // in chunk_; in kRender in kept_
   int32_t total_ = 0;
   size_t given_bytes_ = 0;
+  std::string last_given_;  // id
   // With an order: a heap, the last one in front; sorted in kRender.
   std::vector<Kept> kept_;
   size_t kept_bytes_ = 0;

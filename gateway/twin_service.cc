@@ -62,6 +62,8 @@ TwinService::TwinService(const WatchParts& parts, const TwinServiceOptions& opti
       options_(options),
       callers_(callers),
       live_(live),
+      reader_(parts.committer, parts.readers, options.linked_data, parts.metrics),
+      differ_(parts.committer, parts.past),
       writer_(parts.committer, parts.readers, {.document_bytes_max = options.document_bytes_max}),
       waiting_("OVERLOADED", "calls that wait for their min_revision", options.waiting_max) {}
 
@@ -74,14 +76,8 @@ CallPtr TwinService::Begin(absl::string_view method, grpc::CallbackServerContext
   return nullptr;
 }
 
-void TwinService::RunOrRefuse(const CallPtr& call, absl::AnyInvocable<void() &&> work) {
-  if (parts_.readers->TryRun([work = std::move(work)]() mutable { std::move(work)(); })) return;
-  call->Finish(MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
-                         "too many calls wait for a thread of the gateway; try again later"));
-}
-
 void TwinService::RunOnReaders(const CallPtr& call, Work work) {
-  RunOrRefuse(call, [call, work = std::move(work)]() mutable {
+  RunOrRefuse(parts_.readers, call, [call, work = std::move(work)]() mutable {
     if (call->is_cancelled()) return call->Finish(absl::CancelledError("the client is gone"));
     call->Finish(work());
   });
@@ -104,7 +100,7 @@ void TwinService::WhenApplied(const CallPtr& call, WaitingReactor* reactor, uint
                        waiting_.Leave(call->caller().subject());
                      }
                      // The committer's thread has better things to do.
-                     if (end == End::kApplied) return RunOrRefuse(call, std::move(work));
+                     if (end == End::kApplied) return RunOrRefuse(parts_.readers, call, std::move(work));
                      if (end == End::kCancelled) return call->Finish(absl::CancelledError("the client is gone"));
                      const uint64_t now = parts_.committer->applied_revision();
                      call->Finish(MakeError(absl::StatusCode::kDeadlineExceeded, "REVISION_NOT_APPLIED",
@@ -122,30 +118,37 @@ grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* cont
   RequestErrors errors;
   CheckTwinId(request->twin_id(), &errors);
   CheckView(request->view(), &errors);
+  const TwinFields fields = TwinReader::CheckRequest(*request, &errors);
   absl::Status status = errors.status();
   if (status.ok()) status = call->caller().Check(Role::kReader, request->twin_id());
   if (!status.ok()) {
     call->Finish(status);
     return reactor;
   }
-  WhenApplied(call, reactor, request->min_revision(), [this, call, request, response] {
+  WhenApplied(call, reactor, request->min_revision(), [this, call, request, response, fields] {
     const absl::Status allowed = callers_->Again(call->caller()).Check(Role::kReader, request->twin_id());
-    call->Finish(allowed.ok() ? FillTwin(*request, response) : allowed);
+    if (!allowed.ok()) return call->Finish(allowed);
+    reader_.Get(call, *request, fields, response);
   });
   return reactor;
 }
 
-absl::Status TwinService::FillTwin(const pb::GetTwinRequest& request, pb::GetTwinResponse* response) const {
-  uint64_t applied = 0;
-  const absl::StatusOr<TwinSnapshot> snapshot = parts_.committer->Read([&](const TwinState& state) {
-    applied = state.applied_revision();
-    return state.GetTwin(request.twin_id());
-  });
-  if (!snapshot.ok()) return snapshot.status();
-  SetTwinDocument(snapshot->twin, *snapshot->definition, snapshot->live, snapshot->revision, request.view(),
-                  response->mutable_twin());
-  response->set_applied_revision(applied);
-  return absl::OkStatus();
+grpc::ServerUnaryReactor* TwinService::DiffTwin(grpc::CallbackServerContext* context,
+                                                const pb::DiffTwinRequest* request, pb::DiffTwinResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const CallPtr call = Begin("DiffTwin", context, reactor);
+  if (call == nullptr) return reactor;
+  RequestErrors errors;
+  CheckTwinId(request->twin_id(), &errors);
+  TwinDiffer::CheckRequest(*request, &errors);
+  absl::Status status = errors.status();
+  if (status.ok()) status = call->caller().Check(Role::kReader, request->twin_id());
+  if (!status.ok()) {
+    call->Finish(status);
+    return reactor;
+  }
+  RunOnReaders(call, [this, request, response] { return differ_.Fill(*request, response); });
+  return reactor;
 }
 
 grpc::ServerUnaryReactor* TwinService::ListTwins(grpc::CallbackServerContext* context,
@@ -240,7 +243,7 @@ grpc::ServerUnaryReactor* TwinService::PutTwin(grpc::CallbackServerContext* cont
     call->Finish(status);
     return reactor;
   }
-  RunOrRefuse(call, [this, call, request, response] {
+  RunOrRefuse(parts_.readers, call, [this, call, request, response] {
     absl::StatusOr<TwinWriter::CheckedDocument> document =
         writer_.CheckDocument(request->twin_id(), request->document());
     if (!document.ok()) return call->Finish(document.status());
@@ -275,7 +278,7 @@ grpc::ServerUnaryReactor* TwinService::UpdateTwin(grpc::CallbackServerContext* c
     call->Finish(status);
     return reactor;
   }
-  RunOrRefuse(call, [this, call, request, response] {
+  RunOrRefuse(parts_.readers, call, [this, call, request, response] {
     writer_.Update(request->twin_id(), request->merge_patch(), request->etag(), call->caller().subject(),
                    [this, call, request, response](absl::StatusOr<ApplyResult> result) {
                      if (!result.ok()) return call->Finish(result.status());

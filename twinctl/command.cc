@@ -89,7 +89,8 @@ int RunTwinctl(int argc, const char* const* argv, Console& console) {
       ->type_name("SECONDS");
 
   CommandList commands;
-  AddReadCommands(&commands);
+  AddGetCommand(&commands);
+  AddDiffCommand(&commands);
   AddListCommand(&commands);
   AddWatchCommand(&commands);
   AddSamplesCommand(&commands);

@@ -56,7 +56,8 @@ class Command {
 
 // Each file of commands adds its own.
 using CommandList = std::vector<std::unique_ptr<Command>>;
-void AddReadCommands(CommandList* commands);      // get
+void AddGetCommand(CommandList* commands);        // get
+void AddDiffCommand(CommandList* commands);       // diff
 void AddListCommand(CommandList* commands);       // list
 void AddWatchCommand(CommandList* commands);      // watch
 void AddSamplesCommand(CommandList* commands);    // samples
