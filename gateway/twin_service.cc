@@ -200,10 +200,20 @@ grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* cont
   RequestErrors errors;
   CheckTwinId(request->twin_id(), &errors);
   CheckView(request->view(), &errors);
+  if (request->revision() != 0 && request->min_revision() != 0) {
+    errors.Add("revision", "expected revision or min_revision, got both");
+  }
   absl::Status status = errors.status();
   if (status.ok()) status = call->caller().Check(Role::kReader, request->twin_id());
   if (!status.ok()) {
     call->Finish(status);
+    return reactor;
+  }
+  if (request->revision() != 0) {
+    RunOnReaders(call, [this, call, request, response] {
+      const absl::Status allowed = callers_->Again(call->caller()).Check(Role::kReader, request->twin_id());
+      return allowed.ok() ? FillPastTwin(*request, response) : allowed;
+    });
     return reactor;
   }
   WhenApplied(call, reactor, request->min_revision(), [this, call, request, response] {
@@ -223,6 +233,15 @@ absl::Status TwinService::FillTwin(const pb::GetTwinRequest& request, pb::GetTwi
   SetTwinDocument(snapshot->twin, *snapshot->definition, snapshot->live, snapshot->revision, request.view(),
                   response->mutable_twin());
   response->set_applied_revision(applied);
+  return absl::OkStatus();
+}
+
+absl::Status TwinService::FillPastTwin(const pb::GetTwinRequest& request, pb::GetTwinResponse* response) const {
+  const absl::StatusOr<TwinSnapshot> snapshot = parts_.past->At(request.twin_id(), request.revision());
+  if (!snapshot.ok()) return snapshot.status();
+  SetTwinDocument(snapshot->twin, *snapshot->definition, snapshot->live, snapshot->revision, request.view(),
+                  response->mutable_twin());
+  response->set_applied_revision(parts_.committer->applied_revision());
   return absl::OkStatus();
 }
 

@@ -79,6 +79,8 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
 
   absl::Status FillTwin(const mvmd::twin::v1alpha1::GetTwinRequest& request,
                         mvmd::twin::v1alpha1::GetTwinResponse* response) const;
+  absl::Status FillPastTwin(const mvmd::twin::v1alpha1::GetTwinRequest& request,
+                            mvmd::twin::v1alpha1::GetTwinResponse* response) const;
   absl::Status FillTwins(const Caller& caller, const mvmd::twin::v1alpha1::ListTwinsRequest& request,
                          const std::string& after, mvmd::twin::v1alpha1::ListTwinsResponse* response) const;
   absl::Status FillBridges(const mvmd::twin::v1alpha1::ListBridgesRequest& request, const std::string& after,

@@ -63,6 +63,9 @@ class GetCommand final : public Command {
     command->add_flag("--typed", typed_, "The typed view, as protobuf JSON")->excludes(raw);
     command->add_option("--min-revision", min_revision_, "Wait for a state that has applied this revision")
         ->type_name("REVISION");
+    command->add_option("--revision", revision_, "The twin as it was when this revision was applied")
+        ->type_name("REVISION")
+        ->excludes("--min-revision");
     return command;
   }
 
@@ -73,6 +76,7 @@ class GetCommand final : public Command {
     request.set_twin_id(request_twin_);
     request.set_view(typed_ ? pb::TWIN_VIEW_TYPED : pb::TWIN_VIEW_CANONICAL);
     request.set_min_revision(min_revision_);
+    request.set_revision(revision_);
     auto response = (*connection)->Call(&Connection::Stub::GetTwin, request);
     if (!response.ok()) return response.status();
     const pb::TwinDocument& twin = response->twin();
@@ -113,6 +117,7 @@ class GetCommand final : public Command {
   bool raw_ = false;
   bool typed_ = false;
   uint64_t min_revision_ = 0;
+  uint64_t revision_ = 0;
 };
 
 class ListCommand final : public Command {
