@@ -12,13 +12,22 @@ namespace pb = mvmd::twin::v1alpha1;
 
 constexpr char kBesideMask[] = "expected it not to be set beside read_mask, which says the same";
 
+std::shared_ptr<TwinAnswer> MakeAnswer(const pb::GetTwinRequest& request, TwinSnapshot snapshot,
+                                       const TwinFields& fields) {
+  const TwinForm form{.definition_only = request.definition_only(), .lossless = request.lossless()};
+  return std::make_shared<TwinAnswer>(std::move(snapshot), form, fields);
+}
+
 }  // namespace
 
-TwinReader::TwinReader(Committer* committer, Executor* readers, const LinkedDataOptions& linked_data,
-                       GatewayMetrics* metrics)
-    : committer_(committer), readers_(readers), linked_data_(linked_data, metrics) {}
+TwinReader::TwinReader(Committer* committer, const PastTwins* past, Executor* readers,
+                       const LinkedDataOptions& linked_data, GatewayMetrics* metrics)
+    : committer_(committer), past_(past), readers_(readers), linked_data_(linked_data, metrics) {}
 
 TwinFields TwinReader::CheckRequest(const pb::GetTwinRequest& request, RequestErrors* errors) {
+  if (request.revision() != 0 && request.min_revision() != 0) {
+    errors->Add("revision", "expected revision or min_revision, got both");
+  }
   const std::string& etag = request.if_none_match();
   if (!etag.empty() && !IsEtag(etag)) {
     errors->Add("if_none_match",
@@ -33,6 +42,7 @@ TwinFields TwinReader::CheckRequest(const pb::GetTwinRequest& request, RequestEr
 
 void TwinReader::Get(const CallPtr& call, const pb::GetTwinRequest& request, const TwinFields& fields,
                      pb::GetTwinResponse* response) {
+  if (request.revision() != 0) return GetPast(call, request, fields, response);
   uint64_t applied = 0;
   absl::StatusOr<TwinSnapshot> snapshot = committer_->Read([&](const TwinState& state) {
     applied = state.applied_revision();
@@ -40,10 +50,19 @@ void TwinReader::Get(const CallPtr& call, const pb::GetTwinRequest& request, con
   });
   if (!snapshot.ok()) return call->Finish(snapshot.status());
   response->set_applied_revision(applied);
-  const TwinForm form{.definition_only = request.definition_only(), .lossless = request.lossless()};
-  auto answer = std::make_shared<TwinAnswer>(*std::move(snapshot), form, fields);
+  const std::shared_ptr<TwinAnswer> answer = MakeAnswer(request, *std::move(snapshot), fields);
   if (!answer->needs_tree()) return Answer(call, request, answer, response);
   RunOrRefuse(readers_, call, [this, call, &request, answer, response] { Answer(call, request, answer, response); });
+}
+
+void TwinReader::GetPast(const CallPtr& call, const pb::GetTwinRequest& request, const TwinFields& fields,
+                         pb::GetTwinResponse* response) {
+  RunOrRefuse(readers_, call, [this, call, &request, fields, response] {
+    absl::StatusOr<TwinSnapshot> snapshot = past_->At(request.twin_id(), request.revision());
+    if (!snapshot.ok()) return call->Finish(snapshot.status());
+    response->set_applied_revision(committer_->applied_revision());
+    Answer(call, request, MakeAnswer(request, *std::move(snapshot), fields), response);
+  });
 }
 
 void TwinReader::Answer(const CallPtr& call, const pb::GetTwinRequest& request,

@@ -9,6 +9,7 @@
 #include "gateway/committer.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/linked_data_maker.h"
+#include "gateway/past_twins.h"
 #include "gateway/request_errors.h"
 #include "gateway/twin_answer.h"
 #include "gateway/twin_fields.h"
@@ -20,11 +21,12 @@ namespace mvmd {
 // From a request that is checked and allowed to the end of its call. Thread-safe.
 //
 // Threads: canonical bytes are rendered where Get is called; what goes through a tree (typed view, lossless variant) is
-// made on `readers`, linked data on the thread of its maker.
+// made on `readers`, where the past is read too, linked data on the thread of its maker.
 class TwinReader {
  public:
   // All outlive the reader.
-  TwinReader(Committer* committer, Executor* readers, const LinkedDataOptions& linked_data, GatewayMetrics* metrics);
+  TwinReader(Committer* committer, const PastTwins* past, Executor* readers, const LinkedDataOptions& linked_data,
+             GatewayMetrics* metrics);
 
   // Checks all but the twin's id.
   static TwinFields CheckRequest(const mvmd::twin::v1alpha1::GetTwinRequest& request, RequestErrors* errors);
@@ -34,10 +36,13 @@ class TwinReader {
            mvmd::twin::v1alpha1::GetTwinResponse* response);
 
  private:
+  void GetPast(const CallPtr& call, const mvmd::twin::v1alpha1::GetTwinRequest& request, const TwinFields& fields,
+               mvmd::twin::v1alpha1::GetTwinResponse* response);
   void Answer(const CallPtr& call, const mvmd::twin::v1alpha1::GetTwinRequest& request,
               const std::shared_ptr<TwinAnswer>& answer, mvmd::twin::v1alpha1::GetTwinResponse* response);
 
   Committer* const committer_;
+  const PastTwins* const past_;
   Executor* const readers_;
   LinkedDataMaker linked_data_;
 };

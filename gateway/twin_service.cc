@@ -62,7 +62,7 @@ TwinService::TwinService(const WatchParts& parts, const TwinServiceOptions& opti
       options_(options),
       callers_(callers),
       live_(live),
-      reader_(parts.committer, parts.readers, options.linked_data, parts.metrics),
+      reader_(parts.committer, parts.past, parts.readers, options.linked_data, parts.metrics),
       differ_(parts.committer, parts.past),
       writer_(parts.committer, parts.readers, {.document_bytes_max = options.document_bytes_max}),
       waiting_("OVERLOADED", "calls that wait for their min_revision", options.waiting_max) {}
