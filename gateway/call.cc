@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "runtime/grpc_status.h"
+#include "runtime/status_proto.h"
 
 namespace mvmd {
 
@@ -15,6 +16,21 @@ absl::Time Call::deadline() const {
 void Call::Finish(const absl::Status& status) {
   metrics_->CountRpc(method_, status);
   reactor_->Finish(ToGrpcStatus(status));
+}
+
+CallPtr BeginCall(absl::string_view method, grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor,
+                  const Callers& callers, GatewayMetrics* metrics) {
+  absl::StatusOr<Caller> caller = callers.Of(*context);
+  if (caller.ok()) return std::make_shared<Call>(method, context, reactor, *std::move(caller), metrics);
+  metrics->CountRpc(method, caller.status());
+  reactor->Finish(ToGrpcStatus(caller.status()));
+  return nullptr;
+}
+
+void RunCallOn(Executor* executor, const CallPtr& call, absl::AnyInvocable<void() &&> work) {
+  if (executor->TryRun([work = std::move(work)]() mutable { std::move(work)(); })) return;
+  call->Finish(MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
+                         "too many calls wait for a thread of the gateway; try again later"));
 }
 
 }  // namespace mvmd

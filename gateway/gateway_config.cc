@@ -4,6 +4,7 @@
 #include "absl/time/clock.h"
 #include "certs/policy.h"
 #include "certs/tls_files.h"
+#include "gateway/validation_policy.h"
 #include "runtime/log.h"
 #include "runtime/ops_server.h"
 
@@ -110,6 +111,8 @@ void CompleteGatewayConfig(const std::string& config_path, pb::GatewayConfig* co
   watch->set_max_watches(check.NumberOr<uint32_t>("watch.max_watches", watch->max_watches(), 1000, 1, 100000));
   watch->set_recent_bytes(
       check.NumberOr<uint64_t>("watch.recent_bytes", watch->recent_bytes(), 64 * kMiB, kMiB, 64 * kGiB));
+
+  CompleteValidationConfig(config->mutable_validation(), errors);
 
   if (config->ops().address().empty()) config->mutable_ops()->set_address("127.0.0.1:9464");
   CheckOpsConfig(config->ops(), errors);
