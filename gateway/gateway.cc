@@ -10,8 +10,10 @@
 #include "certs/credentials.h"
 #include "certs/identity.h"
 #include "certs/policy.h"
+#include "certs/signing_key.h"
 #include "gateway/caller.h"
 #include "gateway/committer.h"
+#include "gateway/document_signer.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/history.h"
 #include "gateway/live_bridges.h"
@@ -143,6 +145,7 @@ struct Gateway::Parts {
   std::unique_ptr<TimerQueue> timers;
   std::unique_ptr<Executor> events;
   std::unique_ptr<Executor> readers;
+  DocumentSigner signer{clock, &metrics};
   std::unique_ptr<SyncService> sync_service;
   std::unique_ptr<TwinService> twin_service;
   std::unique_ptr<grpc::Server> server;
@@ -151,6 +154,7 @@ struct Gateway::Parts {
 
   absl::Status OpenStore();
   absl::Status MakeServices();
+  absl::Status LoadSigningKey();
   absl::Status Listen();
   void AddCallbacks();
   void WatchHealth();
@@ -207,7 +211,17 @@ absl::Status Gateway::Parts::MakeServices() {
                                .readers = readers.get(),
                                .clock = clock,
                                .metrics = &metrics};
-  twin_service = std::make_unique<TwinService>(watch_parts, TwinServiceOptionsOf(config), callers.get(), &live);
+  twin_service =
+      std::make_unique<TwinService>(watch_parts, TwinServiceOptionsOf(config), callers.get(), &live, &signer);
+  return LoadSigningKey();
+}
+
+absl::Status Gateway::Parts::LoadSigningKey() {
+  if (!config.has_signing()) return absl::OkStatus();
+  absl::StatusOr<std::shared_ptr<const SigningKey>> key = SigningKey::Load(config.signing().key_file());
+  if (!key.ok()) return key.status();
+  Log(LogLevel::kInfo, "documents are signed on request", {{"did", (*key)->public_key().Did()}});
+  signer.SetKey(*std::move(key));
   return absl::OkStatus();
 }
 
@@ -368,6 +382,8 @@ absl::Status Gateway::ReloadPolicy() {
   parts_->watches->EndDrain();
   return absl::OkStatus();
 }
+
+absl::Status Gateway::ReloadSigningKey() { return parts_->LoadSigningKey(); }
 
 absl::Status Gateway::health() const { return parts_->committer->health(); }
 

@@ -135,11 +135,12 @@ class ReadableTwins {
 }  // namespace
 
 TwinService::TwinService(const WatchParts& parts, const TwinServiceOptions& options, const Callers* callers,
-                         const LiveBridges* live)
+                         const LiveBridges* live, const DocumentSigner* signer)
     : parts_(parts),
       options_(options),
       callers_(callers),
       live_(live),
+      signer_(signer),
       writer_(parts.committer, parts.readers, {.document_bytes_max = options.document_bytes_max}),
       waiting_("OVERLOADED", "calls that wait for their min_revision", options.waiting_max) {}
 
@@ -200,15 +201,25 @@ grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* cont
   RequestErrors errors;
   CheckTwinId(request->twin_id(), &errors);
   CheckView(request->view(), &errors);
+  if (request->include_proof() && request->view() != pb::TWIN_VIEW_BOTH && request->view() != pb::TWIN_VIEW_CANONICAL &&
+      request->view() != pb::TWIN_VIEW_UNSPECIFIED) {
+    errors.Add("include_proof", "expected a view with the canonical bytes, which are what is signed");
+  }
   absl::Status status = errors.status();
   if (status.ok()) status = call->caller().Check(Role::kReader, request->twin_id());
+  if (status.ok() && request->include_proof()) status = signer_->CheckKey();
   if (!status.ok()) {
     call->Finish(status);
     return reactor;
   }
   WhenApplied(call, reactor, request->min_revision(), [this, call, request, response] {
     const absl::Status allowed = callers_->Again(call->caller()).Check(Role::kReader, request->twin_id());
-    call->Finish(allowed.ok() ? FillTwin(*request, response) : allowed);
+    if (!allowed.ok()) return call->Finish(allowed);
+    if (!request->include_proof()) return call->Finish(FillTwin(*request, response));
+    RunOnReaders(call, [this, request, response] {
+      const absl::Status filled = FillTwin(*request, response);
+      return filled.ok() ? signer_->Sign(response->mutable_twin()) : filled;
+    });
   });
   return reactor;
 }
@@ -523,6 +534,18 @@ grpc::ServerUnaryReactor* TwinService::ListSamples(grpc::CallbackServerContext* 
     return reactor;
   }
   RunOnReaders(call, [this, request, response, from] { return FillSamples(*request, from, response); });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* TwinService::GetSigningKey(grpc::CallbackServerContext* context,
+                                                     const pb::GetSigningKeyRequest* /*request*/,
+                                                     pb::GetSigningKeyResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const CallPtr call = Begin("GetSigningKey", context, reactor);
+  if (call == nullptr) return reactor;
+  absl::Status status = call->caller().CheckRole(Role::kReader);
+  if (status.ok()) status = signer_->TellKey(response);
+  call->Finish(status);
   return reactor;
 }
 

@@ -62,6 +62,7 @@ void AddSamplesCommand(CommandList* commands);    // samples
 void AddWriteCommands(CommandList* commands);     // put, patch, delete
 void AddBridgesCommand(CommandList* commands);    // bridges
 void AddDocumentCommands(CommandList* commands);  // validate, canonicalize
+void AddProofCommands(CommandList* commands);     // verify, signing-key
 void AddDecodeCommand(CommandList* commands);     // decode
 
 // The whole program, for main and tests.

@@ -44,6 +44,7 @@ void PrintSummary(CommandContext& context, const pb::TwinDocument& twin, const J
   PrintField(context, "modified", TextAt(document, "/dateModified"));
   PrintField(context, "status", TextAt(document, "/synchronization/connectionStatus"));
   PrintField(context, "synced", TextAt(document, "/synchronization/lastSynced"));
+  if (document.Find("proof") != nullptr) PrintField(context, "proof", TextAt(document, "/proof/verificationMethod"));
   const Json* sensors = document.Find("sensors");
   if (sensors == nullptr || !sensors->is_array()) return;
   Table table({"SENSOR", "VALUE", "UNIT", "TIME", "NAME", ""});
@@ -60,7 +61,8 @@ class GetCommand final : public Command {
     CLI::App* command = app.add_subcommand("get", "Show a twin: a summary, or with -o json its document");
     command->add_option("TWIN", request_twin_, "Id of the twin")->required();
     auto* raw = command->add_flag("--raw,--canonical", raw_, "Exactly the canonical bytes, nothing else");
-    command->add_flag("--typed", typed_, "The typed view, as protobuf JSON")->excludes(raw);
+    auto* proof = command->add_flag("--proof", proof_, "Signed by the gateway, see twinctl verify");
+    command->add_flag("--typed", typed_, "The typed view, as protobuf JSON")->excludes(raw)->excludes(proof);
     command->add_option("--min-revision", min_revision_, "Wait for a state that has applied this revision")
         ->type_name("REVISION");
     return command;
@@ -73,6 +75,7 @@ class GetCommand final : public Command {
     request.set_twin_id(request_twin_);
     request.set_view(typed_ ? pb::TWIN_VIEW_TYPED : pb::TWIN_VIEW_CANONICAL);
     request.set_min_revision(min_revision_);
+    request.set_include_proof(proof_);
     auto response = (*connection)->Call(&Connection::Stub::GetTwin, request);
     if (!response.ok()) return response.status();
     const pb::TwinDocument& twin = response->twin();
@@ -112,6 +115,7 @@ class GetCommand final : public Command {
   std::string request_twin_;
   bool raw_ = false;
   bool typed_ = false;
+  bool proof_ = false;
   uint64_t min_revision_ = 0;
 };
 

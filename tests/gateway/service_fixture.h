@@ -81,7 +81,7 @@ class ServiceTest : public ::testing::Test {
     twin_service_ =
         std::make_unique<TwinService>(WatchParts{committer_.get(), history_.get(), watches_.get(), timers_.get(),
                                                  events_.get(), readers_.get(), &SystemClock::Get(), &metrics_},
-                                      twin_options, &callers_, &live_);
+                                      twin_options, &callers_, &live_, &signer_);
     grpc::ServerBuilder builder;
     builder.RegisterService(sync_service_.get());
     builder.RegisterService(twin_service_.get());
@@ -152,6 +152,7 @@ class ServiceTest : public ::testing::Test {
                    },
                    std::make_shared<const Policy>(*Policy::Parse(kTestPolicy, "policy.yaml"))};
   LiveBridges live_;
+  DocumentSigner signer_{&SystemClock::Get(), &metrics_};
   std::unique_ptr<TwinState> state_;
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<History> history_;
