@@ -11,8 +11,10 @@
 #include "certs/credentials.h"
 #include "certs/identity.h"
 #include "certs/policy.h"
+#include "certs/signing_key.h"
 #include "gateway/caller.h"
 #include "gateway/committer.h"
+#include "gateway/document_signer.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/history.h"
 #include "gateway/live_bridges.h"
@@ -154,6 +156,7 @@ struct Gateway::Parts {
   std::unique_ptr<TimerQueue> timers;
   std::unique_ptr<Executor> events;
   std::unique_ptr<Executor> readers;
+  DocumentSigner signer{clock, &metrics};
   std::unique_ptr<SyncService> sync_service;
   std::unique_ptr<TwinService> twin_service;
   std::unique_ptr<QuarantineService> quarantine_service;
@@ -166,6 +169,7 @@ struct Gateway::Parts {
   // Makes the policy of validation the configured one: an entry of the log, if the state has another. `done` may be
   // null.
   void AppendValidationPolicy(std::function<void()> done);
+  absl::Status LoadSigningKey();
   absl::Status Listen();
   void AddCallbacks();
   void WatchHealth();
@@ -224,13 +228,23 @@ absl::Status Gateway::Parts::MakeServices() {
                                .clock = clock,
                                .metrics = &metrics,
                                .past = past.get()};
-  twin_service = std::make_unique<TwinService>(watch_parts, TwinServiceOptionsOf(config), callers.get(), &live);
+  twin_service =
+      std::make_unique<TwinService>(watch_parts, TwinServiceOptionsOf(config), callers.get(), &live, &signer);
   quarantine_service = std::make_unique<QuarantineService>(
       QuarantineParts{.committer = committer.get(), .readers = readers.get(), .metrics = &metrics}, callers.get());
   // Before anybody can write.
   absl::Notification decided;
   AppendValidationPolicy([&decided] { decided.Notify(); });
   decided.WaitForNotification();
+  return LoadSigningKey();
+}
+
+absl::Status Gateway::Parts::LoadSigningKey() {
+  if (!config.has_signing()) return absl::OkStatus();
+  absl::StatusOr<std::shared_ptr<const SigningKey>> key = SigningKey::Load(config.signing().key_file());
+  if (!key.ok()) return key.status();
+  Log(LogLevel::kInfo, "documents are signed on request", {{"did", (*key)->public_key().Did()}});
+  signer.SetKey(*std::move(key));
   return absl::OkStatus();
 }
 
@@ -428,6 +442,8 @@ absl::Status Gateway::ReloadPolicy() {
   parts_->watches->EndDrain();
   return absl::OkStatus();
 }
+
+absl::Status Gateway::ReloadSigningKey() { return parts_->LoadSigningKey(); }
 
 absl::Status Gateway::health() const { return parts_->committer->health(); }
 

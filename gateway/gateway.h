@@ -36,6 +36,10 @@ class Gateway {
   // come back under the new one. Thread-safe.
   absl::Status ReloadPolicy();
 
+  // Reads the file of the signing key again; the old key stays when it cannot be loaded. Nothing to do without
+  // `signing`. Thread-safe.
+  absl::Status ReloadSigningKey();
+
   // OK, or why the gateway cannot go on. Thread-safe.
   absl::Status health() const;
 

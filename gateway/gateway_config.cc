@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "certs/policy.h"
+#include "certs/signing_key.h"
 #include "certs/tls_files.h"
 #include "gateway/validation_policy.h"
 #include "runtime/log.h"
@@ -103,6 +104,10 @@ void CompleteGatewayConfig(const std::string& config_path, pb::GatewayConfig* co
   *config->mutable_tls() = ResolveTlsFiles(config_path, config->tls());
   check.Required("policy_file", config->policy_file(), "a YAML file that says who may do what");
   config->set_policy_file(ResolvePath(config_path, config->policy_file()));
+  if (config->has_signing()) {
+    check.Required("signing.key_file", config->signing().key_file(), "a PEM file with an Ed25519 key");
+    config->mutable_signing()->set_key_file(ResolvePath(config_path, config->signing().key_file()));
+  }
 
   CompleteStore(config->mutable_store(), &check);
   config->mutable_store()->set_path(ResolvePath(config_path, config->store().path()));
@@ -134,6 +139,10 @@ void CheckGatewayFiles(const pb::GatewayConfig& config, ConfigErrors* errors) {
   if (!errors->Has("policy_file")) {
     const absl::StatusOr<Policy> policy = Policy::Load(config.policy_file());
     if (!policy.ok()) errors->Add("policy_file", policy.status().message());
+  }
+  if (config.has_signing() && !errors->Has("signing.key_file")) {
+    const auto key = SigningKey::Load(config.signing().key_file());
+    if (!key.ok()) errors->Add("signing.key_file", key.status().message());
   }
 }
 

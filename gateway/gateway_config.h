@@ -14,7 +14,7 @@ namespace mvmd {
 void CompleteGatewayConfig(const std::string& config_path, mvmd::twin::v1alpha1::GatewayConfig* config,
                            ConfigErrors* errors);
 
-// Reads the files that the configuration names, as the gateway would: certificates, policy. Adds what is wrong.
+// Reads the files that the configuration names, as the gateway would: certificates, policy, key. Adds what is wrong.
 // Blocking.
 void CheckGatewayFiles(const mvmd::twin::v1alpha1::GatewayConfig& config, ConfigErrors* errors);
 

@@ -51,6 +51,9 @@ class Reloader {
     } else {
       Log(LogLevel::kError, "policy not read again, the old one stays", {{"status", status}});
     }
+    if (const absl::Status key = gateway_->ReloadSigningKey(); !key.ok()) {
+      Log(LogLevel::kError, "signing key not read again, the old one stays", {{"status", key}});
+    }
   }
 
  private:

@@ -13,6 +13,7 @@ GatewayMetrics::GatewayMetrics(Metrics* registry)
       groups(registry->AddCounter("groups_total", "Frame groups applied: one log entry each.")),
       group_bytes(registry->AddCounter("group_bytes_total", "Compressed bytes of the frame groups applied.")),
       writes(registry->AddCounter("writes_total", "Documents put, patched or deleted by clients.")),
+      documents_signed(registry->AddCounter("documents_signed_total", "Documents served with a proof.")),
       sessions_opened(registry->AddCounter("sessions_opened_total", "Sessions of bridges that were opened.")),
       sessions_fenced(registry->AddCounter("sessions_fenced_total", "Sessions that a newer one of the bridge ended.")),
       handshakes_refused(registry->AddCounter("handshakes_refused_total", "TLS peers that our own checks refused.")),

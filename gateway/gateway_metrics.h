@@ -19,6 +19,7 @@ struct GatewayMetrics {
   prometheus::Counter& groups;
   prometheus::Counter& group_bytes;
   prometheus::Counter& writes;
+  prometheus::Counter& documents_signed;
   prometheus::Counter& sessions_opened;
   prometheus::Counter& sessions_fenced;
   prometheus::Counter& handshakes_refused;

@@ -12,6 +12,13 @@ namespace pb = mvmd::twin::v1alpha1;
 
 constexpr char kBesideMask[] = "expected it not to be set beside read_mask, which says the same";
 
+TwinFields FieldsOf(const pb::GetTwinRequest& request, RequestErrors* errors) {
+  if (request.read_mask().paths_size() == 0) return TwinFields::OfView(request.view(), request.include_linked_data());
+  if (request.view() != pb::TWIN_VIEW_UNSPECIFIED) errors->Add("view", kBesideMask);
+  if (request.include_linked_data()) errors->Add("include_linked_data", kBesideMask);
+  return TwinFields::OfMask(request.read_mask(), /*linked_data=*/true, errors);
+}
+
 std::shared_ptr<TwinAnswer> MakeAnswer(const pb::GetTwinRequest& request, TwinSnapshot snapshot,
                                        const TwinFields& fields) {
   const TwinForm form{.definition_only = request.definition_only(), .lossless = request.lossless()};
@@ -20,9 +27,9 @@ std::shared_ptr<TwinAnswer> MakeAnswer(const pb::GetTwinRequest& request, TwinSn
 
 }  // namespace
 
-TwinReader::TwinReader(Committer* committer, const PastTwins* past, Executor* readers,
+TwinReader::TwinReader(Committer* committer, const PastTwins* past, Executor* readers, const DocumentSigner* signer,
                        const LinkedDataOptions& linked_data, GatewayMetrics* metrics)
-    : committer_(committer), past_(past), readers_(readers), linked_data_(linked_data, metrics) {}
+    : committer_(committer), past_(past), readers_(readers), signer_(signer), linked_data_(linked_data, metrics) {}
 
 TwinFields TwinReader::CheckRequest(const pb::GetTwinRequest& request, RequestErrors* errors) {
   if (request.revision() != 0 && request.min_revision() != 0) {
@@ -34,10 +41,14 @@ TwinFields TwinReader::CheckRequest(const pb::GetTwinRequest& request, RequestEr
                 "expected the etag of a former answer (64 hex digits in lower case) or nothing, got "
                 "another text");
   }
-  if (request.read_mask().paths_size() == 0) return TwinFields::OfView(request.view(), request.include_linked_data());
-  if (request.view() != pb::TWIN_VIEW_UNSPECIFIED) errors->Add("view", kBesideMask);
-  if (request.include_linked_data()) errors->Add("include_linked_data", kBesideMask);
-  return TwinFields::OfMask(request.read_mask(), /*linked_data=*/true, errors);
+  if (request.include_proof() && !etag.empty()) {
+    errors->Add("if_none_match", "expected it not to be set beside include_proof: each proof makes another etag");
+  }
+  const TwinFields fields = FieldsOf(request, errors);
+  if (request.include_proof() && !fields.has_canonical()) {
+    errors->Add("include_proof", "expected a view or a read_mask with the canonical bytes, which are what is signed");
+  }
+  return fields;
 }
 
 void TwinReader::Get(const CallPtr& call, const pb::GetTwinRequest& request, const TwinFields& fields,
@@ -51,7 +62,7 @@ void TwinReader::Get(const CallPtr& call, const pb::GetTwinRequest& request, con
   if (!snapshot.ok()) return call->Finish(snapshot.status());
   response->set_applied_revision(applied);
   const std::shared_ptr<TwinAnswer> answer = MakeAnswer(request, *std::move(snapshot), fields);
-  if (!answer->needs_tree()) return Answer(call, request, answer, response);
+  if (!answer->needs_tree() && !request.include_proof()) return Answer(call, request, answer, response);
   RunOrRefuse(readers_, call, [this, call, &request, answer, response] { Answer(call, request, answer, response); });
 }
 
@@ -73,6 +84,9 @@ void TwinReader::Answer(const CallPtr& call, const pb::GetTwinRequest& request,
     return call->Finish(absl::OkStatus());
   }
   answer->Fill(response->mutable_twin());
+  if (request.include_proof()) {
+    if (absl::Status status = signer_->Sign(response->mutable_twin()); !status.ok()) return call->Finish(status);
+  }
   if (!answer->fields().has_linked_data()) return call->Finish(absl::OkStatus());
   linked_data_.Make({.client = call->caller().subject(),
                      .etag = answer->etag(),

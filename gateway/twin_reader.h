@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "gateway/call.h"
 #include "gateway/committer.h"
+#include "gateway/document_signer.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/linked_data_maker.h"
 #include "gateway/past_twins.h"
@@ -20,13 +21,13 @@ namespace mvmd {
 
 // From a request that is checked and allowed to the end of its call. Thread-safe.
 //
-// Threads: canonical bytes are rendered where Get is called; what goes through a tree (typed view, lossless variant) is
-// made on `readers`, where the past is read too, linked data on the thread of its maker.
+// Threads: canonical bytes are rendered where Get is called; what goes through a tree (typed view, lossless variant,
+// proof) is made on `readers`, where the past is read too, linked data on the thread of its maker.
 class TwinReader {
  public:
   // All outlive the reader.
-  TwinReader(Committer* committer, const PastTwins* past, Executor* readers, const LinkedDataOptions& linked_data,
-             GatewayMetrics* metrics);
+  TwinReader(Committer* committer, const PastTwins* past, Executor* readers, const DocumentSigner* signer,
+             const LinkedDataOptions& linked_data, GatewayMetrics* metrics);
 
   // Checks all but the twin's id.
   static TwinFields CheckRequest(const mvmd::twin::v1alpha1::GetTwinRequest& request, RequestErrors* errors);
@@ -44,6 +45,7 @@ class TwinReader {
   Committer* const committer_;
   const PastTwins* const past_;
   Executor* const readers_;
+  const DocumentSigner* const signer_;
   LinkedDataMaker linked_data_;
 };
 

@@ -57,12 +57,13 @@ void SetGapsInRange(const std::vector<pb::Gap>& gaps, int64_t start_unix_ns, int
 }  // namespace
 
 TwinService::TwinService(const WatchParts& parts, const TwinServiceOptions& options, const Callers* callers,
-                         const LiveBridges* live)
+                         const LiveBridges* live, const DocumentSigner* signer)
     : parts_(parts),
       options_(options),
       callers_(callers),
       live_(live),
-      reader_(parts.committer, parts.past, parts.readers, options.linked_data, parts.metrics),
+      signer_(signer),
+      reader_(parts.committer, parts.past, parts.readers, signer, options.linked_data, parts.metrics),
       differ_(parts.committer, parts.past),
       writer_(parts.committer, parts.readers, {.document_bytes_max = options.document_bytes_max}),
       waiting_("OVERLOADED", "calls that wait for their min_revision", options.waiting_max) {}
@@ -117,6 +118,7 @@ grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* cont
   const TwinFields fields = TwinReader::CheckRequest(*request, &errors);
   absl::Status status = errors.status();
   if (status.ok()) status = call->caller().Check(Role::kReader, request->twin_id());
+  if (status.ok() && request->include_proof()) status = signer_->CheckKey();
   if (!status.ok()) {
     call->Finish(status);
     return reactor;
@@ -392,6 +394,18 @@ grpc::ServerUnaryReactor* TwinService::ListSamples(grpc::CallbackServerContext* 
     return reactor;
   }
   RunOnReaders(call, [this, request, response, from] { return FillSamples(*request, from, response); });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* TwinService::GetSigningKey(grpc::CallbackServerContext* context,
+                                                     const pb::GetSigningKeyRequest* /*request*/,
+                                                     pb::GetSigningKeyResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const CallPtr call = Begin("GetSigningKey", context, reactor);
+  if (call == nullptr) return reactor;
+  absl::Status status = call->caller().CheckRole(Role::kReader);
+  if (status.ok()) status = signer_->TellKey(response);
+  call->Finish(status);
   return reactor;
 }
 

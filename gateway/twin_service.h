@@ -8,6 +8,7 @@
 #include "absl/synchronization/mutex.h"
 #include "gateway/call.h"
 #include "gateway/caller.h"
+#include "gateway/document_signer.h"
 #include "gateway/live_bridges.h"
 #include "gateway/stream_registry.h"
 #include "gateway/twin_differ.h"
@@ -34,12 +35,12 @@ struct TwinServiceOptions {
 // watches, and is PERMISSION_DENIED when it is asked for by name.
 //
 // Threads: the bytes of a single twin are rendered where the call comes in; everything that reads the disk, validates,
-// or goes through trees or many twins runs on `readers`, and linked data is made on a thread of its own.
+// signs, or goes through trees or many twins runs on `readers`, and linked data is made on a thread of its own.
 class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackService {
  public:
-  // All parts, and `callers` and `live`, outlive the service.
+  // All parts, and `callers`, `live` and `signer`, outlive the service.
   TwinService(const WatchParts& parts, const TwinServiceOptions& options, const Callers* callers,
-              const LiveBridges* live);
+              const LiveBridges* live, const DocumentSigner* signer);
 
   grpc::ServerUnaryReactor* GetTwin(grpc::CallbackServerContext* context,
                                     const mvmd::twin::v1alpha1::GetTwinRequest* request,
@@ -73,6 +74,9 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
   grpc::ServerUnaryReactor* ListSamples(grpc::CallbackServerContext* context,
                                         const mvmd::twin::v1alpha1::ListSamplesRequest* request,
                                         mvmd::twin::v1alpha1::ListSamplesResponse* response) override;
+  grpc::ServerUnaryReactor* GetSigningKey(grpc::CallbackServerContext* context,
+                                          const mvmd::twin::v1alpha1::GetSigningKeyRequest* request,
+                                          mvmd::twin::v1alpha1::GetSigningKeyResponse* response) override;
 
  private:
   using Work = absl::AnyInvocable<absl::Status()>;
@@ -97,6 +101,7 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
   const TwinServiceOptions options_;
   const Callers* const callers_;
   const LiveBridges* const live_;
+  const DocumentSigner* const signer_;
   TwinReader reader_;
   TwinDiffer differ_;
   TwinWriter writer_;

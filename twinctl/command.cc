@@ -75,8 +75,8 @@ int RunTwinctl(int argc, const char* const* argv, Console& console) {
   app.set_version_flag("--version", "twinctl " MVMD_VERSION "\n");
   app.footer(
       "The gateway is found through twinctl.yaml (here, or in $XDG_CONFIG_HOME/mvmd), --config, or the environment\n"
-      "(MVMD_ADDRESS, MVMD_CA, MVMD_CERT, MVMD_KEY, MVMD_SERVER_NAME). validate, rules, canonicalize and decode need\n"
-      "none.\n"
+      "(MVMD_ADDRESS, MVMD_CA, MVMD_CERT, MVMD_KEY, MVMD_SERVER_NAME). validate, rules, canonicalize, verify and\n"
+      "decode need none.\n"
       "Exit codes: 0 fine, 1 failed, 2 invalid input.");
 
   GlobalOptions options;
@@ -100,6 +100,7 @@ int RunTwinctl(int argc, const char* const* argv, Console& console) {
   AddQuarantineCommand(&commands);
   AddRuleCommands(&commands);
   AddDocumentCommands(&commands);
+  AddProofCommands(&commands);
   AddDecodeCommand(&commands);
   std::vector<std::pair<CLI::App*, Command*>> registered;
   for (auto& command : commands) registered.emplace_back(command->Register(app), command.get());

@@ -64,6 +64,7 @@ void AddSamplesCommand(CommandList* commands);     // samples
 void AddWriteCommands(CommandList* commands);      // put, patch, delete
 void AddBridgesCommand(CommandList* commands);     // bridges
 void AddDocumentCommands(CommandList* commands);   // canonicalize
+void AddProofCommands(CommandList* commands);      // verify, signing-key
 void AddRuleCommands(CommandList* commands);       // validate, rules
 void AddQuarantineCommand(CommandList* commands);  // quarantine
 void AddDecodeCommand(CommandList* commands);      // decode

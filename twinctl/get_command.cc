@@ -46,6 +46,7 @@ void PrintSummary(CommandContext& context, const pb::TwinDocument& twin, const J
   PrintField(context, "modified", TextAt(document, "/dateModified"));
   PrintField(context, "status", TextAt(document, "/synchronization/connectionStatus"));
   PrintField(context, "synced", TextAt(document, "/synchronization/lastSynced"));
+  if (document.Find("proof") != nullptr) PrintField(context, "proof", TextAt(document, "/proof/verificationMethod"));
   const Json* sensors = document.Find("sensors");
   if (sensors == nullptr || !sensors->is_array()) return;
   Table table({"SENSOR", "VALUE", "UNIT", "TIME", "NAME", ""});
@@ -74,6 +75,10 @@ class GetCommand final : public Command {
         ->excludes(raw)
         ->excludes(typed)
         ->excludes(nquads);
+    command->add_flag("--proof", proof_, "Signed by the gateway, see twinctl verify")
+        ->excludes(typed)
+        ->excludes(nquads)
+        ->excludes("--fields");
     command->add_flag("--definition", definition_, "The document without live values");
     command->add_flag("--lossless", lossless_, "Its lossless variant, whose context keeps order and types in RDF");
     command
@@ -118,6 +123,7 @@ class GetCommand final : public Command {
     request.set_twin_id(twin_);
     request.set_min_revision(min_revision_);
     request.set_revision(revision_);
+    request.set_include_proof(proof_);
     request.set_definition_only(definition_);
     request.set_lossless(lossless_);
     request.set_if_none_match(if_none_match_);
@@ -175,6 +181,7 @@ class GetCommand final : public Command {
   bool definition_ = false;
   bool lossless_ = false;
   std::string if_none_match_;
+  bool proof_ = false;
   uint64_t min_revision_ = 0;
   uint64_t revision_ = 0;
 };

@@ -98,6 +98,8 @@ store:
 ops:
   address: 127.0.0.1:$STACK_GATEWAY_OPS_PORT
 reflection: true
+signing:
+  key_file: pki/signing.key
 CONF
 }
 

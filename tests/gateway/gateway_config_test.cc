@@ -50,6 +50,19 @@ TEST(GatewayConfigTest, CompletesAMinimalOne) {
   EXPECT_EQ(ToAbslDuration(config.drain_timeout()), absl::Seconds(10));
   EXPECT_FALSE(config.reflection());
   EXPECT_EQ(config.validation().mode(), "enforce");
+  EXPECT_FALSE(config.has_signing());
+}
+
+TEST(GatewayConfigTest, SigningNeedsAKeyThatCanBeLoaded) {
+  pb::GatewayConfig config;
+  ConfigErrors errors = Complete(std::string(kMinimal) + "signing: {key_file: signing.key}\n", &config);
+  EXPECT_TRUE(errors.ok()) << errors.ToString();
+  EXPECT_EQ(config.signing().key_file(), "/etc/mvmd/signing.key");
+  CheckGatewayFiles(config, &errors);
+  EXPECT_THAT(errors.ToString(), HasSubstr("signing.key_file: /etc/mvmd/signing.key: expected an Ed25519 private key"));
+  pb::GatewayConfig without;
+  EXPECT_THAT(Complete(std::string(kMinimal) + "signing: {}\n", &without).ToString(),
+              HasSubstr("signing.key_file: missing; expected a PEM file with an Ed25519 key"));
 }
 
 TEST(GatewayConfigTest, ChecksThePolicyOfValidation) {

@@ -233,6 +233,32 @@ TEST_F(GatewayTest, GivesOperatorsTheQuarantine) {
   EXPECT_EQ(response.documents_size(), 1);
 }
 
+TEST_F(GatewayTest, ReadsItsSigningKeyAgain) {
+  const std::string key = folder_ + "/signing.key";
+  const auto told = [this] {
+    pb::GetSigningKeyResponse response;
+    const auto stub = pb::TwinService::NewStub(ChannelOf("client-alice"));
+    EXPECT_TRUE(stub->GetSigningKey(Context().get(), pb::GetSigningKeyRequest(), &response).ok());
+    return response.did();
+  };
+  std::filesystem::copy_file(*pki_ + "/signing.key", key);
+  config_.mutable_signing()->set_key_file(key);
+  Start();
+  const std::string before = told();
+  EXPECT_THAT(before, ::testing::StartsWith("did:key:z6Mk"));
+  std::ofstream(key) << "damaged";
+  EXPECT_FALSE(gateway_->ReloadSigningKey().ok());
+  EXPECT_EQ(told(), before) << "the old one stays";
+  ASSERT_EQ(std::system(absl::StrCat("openssl genpkey -algorithm ed25519 -out ", key).c_str()), 0);
+  ASSERT_TRUE(gateway_->ReloadSigningKey().ok());
+  EXPECT_NE(told(), before);
+}
+
+TEST_F(GatewayTest, DoesNotStartWithoutTheKeyThatItIsToSignWith) {
+  config_.mutable_signing()->set_key_file(folder_ + "/none.key");
+  EXPECT_THAT(std::string(Gateway::Start(config_, [] {}).status().message()), ::testing::HasSubstr("none.key"));
+}
+
 TEST_F(GatewayTest, SaysWhyItCannotStart) {
   Start();
   pb::GatewayConfig config = config_;

@@ -88,7 +88,7 @@ class ServiceTest : public ::testing::Test {
     twin_service_ = std::make_unique<TwinService>(
         WatchParts{committer_.get(), history_.get(), watches_.get(), timers_.get(), events_.get(), readers_.get(),
                    &SystemClock::Get(), &metrics_, past_.get()},
-        twin_options, &callers_, &live_);
+        twin_options, &callers_, &live_, &signer_);
     quarantine_service_ = std::make_unique<QuarantineService>(
         QuarantineParts{.committer = committer_.get(), .readers = readers_.get(), .metrics = &metrics_}, &callers_);
     grpc::ServerBuilder builder;
@@ -171,6 +171,7 @@ class ServiceTest : public ::testing::Test {
                    },
                    std::make_shared<const Policy>(*Policy::Parse(kTestPolicy, "policy.yaml"))};
   LiveBridges live_;
+  DocumentSigner signer_{&SystemClock::Get(), &metrics_};
   std::unique_ptr<TwinState> state_;
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<History> history_;

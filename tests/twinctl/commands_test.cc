@@ -162,6 +162,64 @@ TEST(TwinctlTest, CanonicalizeTellsWhereTheGraphIsNotTheDocument) {
   EXPECT_THAT(refused.err, HasSubstr("loading remote context failed"));
 }
 
+// By the key pair of W3C's test vectors.
+constexpr char kSigner[] = "did:key:z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2";
+std::string SignedDocument() {
+  return R"({"@context": ["https://www.w3.org/ns/credentials/v2", "https://www.w3.org/ns/credentials/examples/v2"],
+    "id": "urn:uuid:58172aac-d8ba-11ed-83dd-0b3aef56cc33", "type": ["VerifiableCredential", "AlumniCredential"],
+    "name": "Alumni Credential", "description": "A minimum viable example of an Alumni Credential.",
+    "issuer": "https://vc.example/issuers/5678", "validFrom": "2023-01-01T00:00:00Z",
+    "credentialSubject": {"id": "did:example:abcdefgh", "alumniOf": "The School of Examples"},
+    "proof": {"type": "DataIntegrityProof", "cryptosuite": "eddsa-jcs-2022", "created": "2023-02-24T23:36:38Z",
+      "verificationMethod": "did:key:z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2#z6MkrJVnaZkeFzdQyMZu1cgjg7k1pZZ6pvBQ7XJPt4swbTQ2",
+      "proofPurpose": "assertionMethod",
+      "@context": ["https://www.w3.org/ns/credentials/v2", "https://www.w3.org/ns/credentials/examples/v2"],
+      "proofValue": "z2HnFSSPPBzR36zdDgK8PbEHeXbR56YF24jwMpt3R1eHXQzJDMWS93FCzpvJpwTWd3GAVFuUfjoJdcnTMuVor51aX"}})";
+}
+
+TEST(TwinctlTest, VerifySaysWhoHasSigned) {
+  const std::string file = WriteFile("signed.json", SignedDocument());
+  const Outcome any = RunWith({"verify", file.c_str()});
+  EXPECT_EQ(any.code, 0) << any.err;
+  EXPECT_THAT(any.out, HasSubstr(": verified\n"));
+  EXPECT_THAT(any.out, HasSubstr(std::string("signed by  ") + kSigner + "\ncreated    2023-02-24T23:36:38Z\n"));
+  EXPECT_THAT(any.out, HasSubstr("nobody vouches for this key"));
+  const Outcome pinned = RunWith({"verify", file.c_str(), "--did", kSigner});
+  EXPECT_EQ(pinned.code, 0);
+  EXPECT_THAT(pinned.out, testing::Not(HasSubstr("nobody vouches")));
+  EXPECT_EQ(RunWithInput(SignedDocument(), {"verify", "-"}).code, 0);
+  const auto json = ParseJson(RunWith({"verify", file.c_str(), "-o", "json"}).out);
+  ASSERT_TRUE(json.ok()) << json.status();
+  EXPECT_TRUE(json->Find("verified")->boolean());
+  EXPECT_FALSE(json->Find("pinned")->boolean());
+  EXPECT_EQ(json->Find("proofs")->elements()[0].Find("did")->string(), kSigner);
+}
+
+TEST(TwinctlTest, VerifyEndsWithTwoWhenItIsNotWhatWasSigned) {
+  const std::string other = "did:key:z6MktgKTsu1QhX6QPbyqG6geXdw6FQCZBPq7uQpieWbiQiG7";
+  const std::string file = WriteFile("signed.json", SignedDocument());
+  Outcome outcome = RunWith({"verify", file.c_str(), "--did", other.c_str()});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.out, HasSubstr("NOT verified: /proof: expected one by " + other));
+  std::string changed = SignedDocument();
+  changed.replace(changed.find("Alumni Credential"), 6, "Alumna");
+  const std::string changed_file = WriteFile("changed.json", changed);
+  outcome = RunWith({"verify", changed_file.c_str(), "-o", "jsonl"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.out,
+              HasSubstr("{\"verified\":false,\"pinned\":false,\"error\":\"/proof/proofValue: is no signature"));
+  outcome = RunWith({"verify", kExample});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.out, HasSubstr("nobody has signed it"));
+  outcome = RunWithInput("{\"a\": 1, \"a\": 2}", {"verify", "-"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("no I-JSON"));
+  outcome = RunWith({"verify", file.c_str(), "--did", "did:web:example.com"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("--did: expected did:key:z6Mk"));
+  EXPECT_EQ(RunWith({"verify", "/no/such/file"}).code, 1);
+}
+
 TEST(TwinctlTest, CanonicalizeRefusesWhatIsNoIJson) {
   for (const char* text : {"", "{", "{\"a\":1,\"a\":2}", "[1e999]", "\"\\ud800\"", "\xff"}) {
     const std::string file = WriteFile("d.json", text);
