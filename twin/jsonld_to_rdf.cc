@@ -179,7 +179,8 @@ class QuadMaker {
     }
     if (language != nullptr) {
       if (!IsLanguageTag(language->string())) return Drop();
-      return RdfTerm::LanguageString(value.string(), language->string());
+      // RDF 1.1 Concepts, section 3.3: the value space of language tags is in lower case.
+      return RdfTerm::LanguageString(value.string(), absl::AsciiStrToLower(language->string()));
     }
     if (value.is_bool()) {
       return RdfTerm::Literal(value.boolean() ? "true" : "false", datatype.empty() ? kXsdBoolean : datatype);

@@ -46,7 +46,7 @@ TEST(JsonLdToRdfTest, MakesLiterals) {
             absl::StrCat("\"4.2E1\"^^<", kXsdDouble, ">"));
   EXPECT_EQ(ObjectOf(R"({"@value": 4.5, "@type": "urn:t"})"), "\"4.5E0\"^^<urn:t>");
   EXPECT_EQ(ObjectOf(R"({"@value": "x", "@type": "http://www.w3.org/2001/XMLSchema#string"})"), "\"x\"");
-  EXPECT_EQ(ObjectOf(R"({"@value": "x", "@language": "de-CH"})"), "\"x\"@de-CH");
+  EXPECT_EQ(ObjectOf(R"({"@value": "x", "@language": "de-CH"})"), "\"x\"@de-ch");
   EXPECT_EQ(ObjectOf(R"({"@value": {"b": 1.0, "a": [null]}, "@type": "@json"})"),
             absl::StrCat(R"("{\"a\":[null],\"b\":1}"^^<)", kRdfJson, ">"));
 }
