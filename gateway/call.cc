@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "runtime/grpc_status.h"
+#include "runtime/status_proto.h"
 
 namespace mvmd {
 
@@ -15,6 +16,12 @@ absl::Time Call::deadline() const {
 void Call::Finish(const absl::Status& status) {
   metrics_->CountRpc(method_, status);
   reactor_->Finish(ToGrpcStatus(status));
+}
+
+void RunOrRefuse(Executor* executor, const CallPtr& call, absl::AnyInvocable<void() &&> work) {
+  if (executor->TryRun([work = std::move(work)]() mutable { std::move(work)(); })) return;
+  call->Finish(MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
+                         "too many calls wait for a thread of the gateway; try again later"));
 }
 
 }  // namespace mvmd

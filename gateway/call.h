@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -13,6 +14,7 @@
 #include "gateway/gateway_metrics.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
+#include "runtime/executor.h"
 
 namespace mvmd {
 
@@ -42,6 +44,9 @@ class Call {
 };
 
 using CallPtr = std::shared_ptr<Call>;
+
+// Runs `work`, which ends the call, on `executor`; ends it with RESOURCE_EXHAUSTED (OVERLOADED) when that is busy.
+void RunOrRefuse(Executor* executor, const CallPtr& call, absl::AnyInvocable<void() &&> work);
 
 }  // namespace mvmd
 

@@ -91,6 +91,7 @@ SyncOptions SyncOptionsOf(const pb::SyncConfig& sync) {
 TwinServiceOptions TwinServiceOptionsOf(const pb::GatewayConfig& config) {
   TwinServiceOptions options;
   options.document_bytes_max = config.sync().max_document_bytes();
+  options.linked_data.document_bytes_max = config.linked_data().max_document_bytes();
   return options;
 }
 

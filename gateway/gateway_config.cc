@@ -111,6 +111,10 @@ void CompleteGatewayConfig(const std::string& config_path, pb::GatewayConfig* co
   watch->set_recent_bytes(
       check.NumberOr<uint64_t>("watch.recent_bytes", watch->recent_bytes(), 64 * kMiB, kMiB, 64 * kGiB));
 
+  pb::LinkedDataConfig* linked_data = config->mutable_linked_data();
+  linked_data->set_max_document_bytes(check.NumberOr<uint64_t>(
+      "linked_data.max_document_bytes", linked_data->max_document_bytes(), 128 * kKiB, 4 * kKiB, 8 * kMiB));
+
   if (config->ops().address().empty()) config->mutable_ops()->set_address("127.0.0.1:9464");
   CheckOpsConfig(config->ops(), errors);
   CheckLogConfig(config->log(), errors);

@@ -16,6 +16,8 @@ GatewayMetrics::GatewayMetrics(Metrics* registry)
       sessions_opened(registry->AddCounter("sessions_opened_total", "Sessions of bridges that were opened.")),
       sessions_fenced(registry->AddCounter("sessions_fenced_total", "Sessions that a newer one of the bridge ended.")),
       handshakes_refused(registry->AddCounter("handshakes_refused_total", "TLS peers that our own checks refused.")),
+      linked_data_kept(registry->AddCounter("linked_data_kept_total",
+                                            "Answers with linked data that had been made before, errors too.")),
       sessions(registry->AddGauge("sessions", "Sync streams that are open.")),
       watches(registry->AddGauge("watches", "Watches that are open.")),
       credit_outstanding_bytes(
@@ -23,6 +25,8 @@ GatewayMetrics::GatewayMetrics(Metrics* registry)
       commit_seconds(registry->AddHistogram("commit_seconds",
                                             "From a group's arrival to its being durable and applied.",
                                             ExponentialBuckets(0.00025, 2, 16))),
+      linked_data_seconds(registry->AddHistogram("linked_data_seconds", "Making linked data (C2) of a document.",
+                                                 ExponentialBuckets(0.00025, 2, 16))),
       registry_(registry) {}
 
 void GatewayMetrics::CountRefusedFrame(const absl::Status& status) {

@@ -22,10 +22,12 @@ struct GatewayMetrics {
   prometheus::Counter& sessions_opened;
   prometheus::Counter& sessions_fenced;
   prometheus::Counter& handshakes_refused;
+  prometheus::Counter& linked_data_kept;
   prometheus::Gauge& sessions;
   prometheus::Gauge& watches;
   prometheus::Gauge& credit_outstanding_bytes;
   prometheus::Histogram& commit_seconds;
+  prometheus::Histogram& linked_data_seconds;
 
   // A frame was refused; `reason` is the ErrorInfo's, or the code when it has none.
   void CountRefusedFrame(const absl::Status& status);

@@ -56,6 +56,14 @@ void CheckView(pb::TwinView view, RequestErrors* errors) {
   }
 }
 
+TwinFields FieldsOf(const pb::ListTwinsRequest& request, RequestErrors* errors) {
+  if (request.read_mask().paths_size() == 0) {
+    return TwinFields::OfView(request.view() == pb::TWIN_VIEW_UNSPECIFIED ? pb::TWIN_VIEW_BASIC : request.view());
+  }
+  if (request.view() != pb::TWIN_VIEW_UNSPECIFIED) errors->Add("view", "expected it not to be set beside read_mask");
+  return TwinFields::OfMask(request.read_mask(), /*linked_data=*/false, errors);
+}
+
 // Of ListTwins and ListBridges: the last name that was given.
 absl::StatusOr<std::string> AfterOf(const google::protobuf::Message& request, const std::string& token) {
   if (token.empty()) return std::string();
@@ -140,6 +148,7 @@ TwinService::TwinService(const WatchParts& parts, const TwinServiceOptions& opti
       options_(options),
       callers_(callers),
       live_(live),
+      reader_(parts.committer, parts.readers, options.linked_data, parts.metrics),
       writer_(parts.committer, parts.readers, {.document_bytes_max = options.document_bytes_max}),
       waiting_("OVERLOADED", "calls that wait for their min_revision", options.waiting_max) {}
 
@@ -152,14 +161,8 @@ CallPtr TwinService::Begin(absl::string_view method, grpc::CallbackServerContext
   return nullptr;
 }
 
-void TwinService::RunOrRefuse(const CallPtr& call, absl::AnyInvocable<void() &&> work) {
-  if (parts_.readers->TryRun([work = std::move(work)]() mutable { std::move(work)(); })) return;
-  call->Finish(MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",
-                         "too many calls wait for a thread of the gateway; try again later"));
-}
-
 void TwinService::RunOnReaders(const CallPtr& call, Work work) {
-  RunOrRefuse(call, [call, work = std::move(work)]() mutable {
+  RunOrRefuse(parts_.readers, call, [call, work = std::move(work)]() mutable {
     if (call->is_cancelled()) return call->Finish(absl::CancelledError("the client is gone"));
     call->Finish(work());
   });
@@ -182,7 +185,7 @@ void TwinService::WhenApplied(const CallPtr& call, WaitingReactor* reactor, uint
                        waiting_.Leave(call->caller().subject());
                      }
                      // The committer's thread has better things to do.
-                     if (end == End::kApplied) return RunOrRefuse(call, std::move(work));
+                     if (end == End::kApplied) return RunOrRefuse(parts_.readers, call, std::move(work));
                      if (end == End::kCancelled) return call->Finish(absl::CancelledError("the client is gone"));
                      const uint64_t now = parts_.committer->applied_revision();
                      call->Finish(MakeError(absl::StatusCode::kDeadlineExceeded, "REVISION_NOT_APPLIED",
@@ -200,30 +203,19 @@ grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* cont
   RequestErrors errors;
   CheckTwinId(request->twin_id(), &errors);
   CheckView(request->view(), &errors);
+  const TwinFields fields = TwinReader::CheckRequest(*request, &errors);
   absl::Status status = errors.status();
   if (status.ok()) status = call->caller().Check(Role::kReader, request->twin_id());
   if (!status.ok()) {
     call->Finish(status);
     return reactor;
   }
-  WhenApplied(call, reactor, request->min_revision(), [this, call, request, response] {
+  WhenApplied(call, reactor, request->min_revision(), [this, call, request, response, fields] {
     const absl::Status allowed = callers_->Again(call->caller()).Check(Role::kReader, request->twin_id());
-    call->Finish(allowed.ok() ? FillTwin(*request, response) : allowed);
+    if (!allowed.ok()) return call->Finish(allowed);
+    reader_.Get(call, *request, fields, response);
   });
   return reactor;
-}
-
-absl::Status TwinService::FillTwin(const pb::GetTwinRequest& request, pb::GetTwinResponse* response) const {
-  uint64_t applied = 0;
-  const absl::StatusOr<TwinSnapshot> snapshot = parts_.committer->Read([&](const TwinState& state) {
-    applied = state.applied_revision();
-    return state.GetTwin(request.twin_id());
-  });
-  if (!snapshot.ok()) return snapshot.status();
-  SetTwinDocument(snapshot->twin, *snapshot->definition, snapshot->live, snapshot->revision, request.view(),
-                  response->mutable_twin());
-  response->set_applied_revision(applied);
-  return absl::OkStatus();
 }
 
 grpc::ServerUnaryReactor* TwinService::ListTwins(grpc::CallbackServerContext* context,
@@ -235,6 +227,7 @@ grpc::ServerUnaryReactor* TwinService::ListTwins(grpc::CallbackServerContext* co
   PageSize(request->page_size(), kPageTwins, kPageTwinsMax, &errors);
   errors.CheckNameSize("prefix", request->prefix());
   CheckView(request->view(), &errors);
+  TwinFields fields = FieldsOf(*request, &errors);
   absl::StatusOr<std::string> after = AfterOf(*request, request->page_token());
   absl::Status status = errors.status();
   if (status.ok()) status = call->caller().CheckRole(Role::kReader);
@@ -244,38 +237,40 @@ grpc::ServerUnaryReactor* TwinService::ListTwins(grpc::CallbackServerContext* co
     return reactor;
   }
   WhenApplied(call, reactor, request->min_revision(),
-              [this, call, request, response, after = *std::move(after)]() mutable {
-                RunOnReaders(call, [this, call, request, response, after = std::move(after)] {
-                  const Caller caller = callers_->Again(call->caller());
-                  if (absl::Status allowed = caller.CheckRole(Role::kReader); !allowed.ok()) return allowed;
-                  return FillTwins(caller, *request, after, response);
-                });
+              [this, call, request, response, fields = std::move(fields), after = *std::move(after)]() mutable {
+                RunOnReaders(call,
+                             [this, call, request, response, fields = std::move(fields), after = std::move(after)] {
+                               const Caller caller = callers_->Again(call->caller());
+                               if (absl::Status allowed = caller.CheckRole(Role::kReader); !allowed.ok())
+                                 return allowed;
+                               return FillTwins(caller, *request, fields, after, response);
+                             });
               });
   return reactor;
 }
 
-absl::Status TwinService::FillTwins(const Caller& caller, const pb::ListTwinsRequest& request, const std::string& after,
-                                    pb::ListTwinsResponse* response) const {
+absl::Status TwinService::FillTwins(const Caller& caller, const pb::ListTwinsRequest& request, const TwinFields& fields,
+                                    const std::string& after, pb::ListTwinsResponse* response) const {
   RequestErrors unused;
   const size_t page_size = PageSize(request.page_size(), kPageTwins, kPageTwinsMax, &unused);
-  const pb::TwinView view = request.view() == pb::TWIN_VIEW_UNSPECIFIED ? pb::TWIN_VIEW_BASIC : request.view();
   // Of later parts of the page more may be applied.
   response->set_applied_revision(parts_.committer->applied_revision());
   ReadableTwins readable(*parts_.committer, caller, request.prefix(), after);
+  std::string last;
   size_t given = 0;
   size_t bytes = 0;
   while (true) {
     // One more than fits tells whether there is another page.
-    const std::vector<TwinSnapshot> twins = readable.Next(std::min(kListChunk, page_size - given + 1));
+    std::vector<TwinSnapshot> twins = readable.Next(std::min(kListChunk, page_size - given + 1));
     if (twins.empty()) return absl::OkStatus();
-    for (const TwinSnapshot& twin : twins) {
+    for (TwinSnapshot& twin : twins) {
       if (given >= page_size || bytes >= options_.page_bytes_max) {
-        response->set_next_page_token(
-            EncodeToken(TokenBinding(request, {"page_token", "page_size"}), {response->twins().rbegin()->twin_id()}));
+        response->set_next_page_token(EncodeToken(TokenBinding(request, {"page_token", "page_size"}), {last}));
         return absl::OkStatus();
       }
       pb::TwinDocument* document = response->add_twins();
-      SetTwinDocument(twin.twin, *twin.definition, twin.live, twin.revision, view, document);
+      last = twin.twin;
+      TwinAnswer(std::move(twin), TwinForm(), fields).Fill(document);
       bytes += document->ByteSizeLong();
       ++given;
     }
@@ -351,7 +346,7 @@ grpc::ServerUnaryReactor* TwinService::PutTwin(grpc::CallbackServerContext* cont
     call->Finish(status);
     return reactor;
   }
-  RunOrRefuse(call, [this, call, request, response] {
+  RunOrRefuse(parts_.readers, call, [this, call, request, response] {
     absl::StatusOr<TwinWriter::CheckedDocument> document =
         writer_.CheckDocument(request->twin_id(), request->document());
     if (!document.ok()) return call->Finish(document.status());
@@ -386,7 +381,7 @@ grpc::ServerUnaryReactor* TwinService::UpdateTwin(grpc::CallbackServerContext* c
     call->Finish(status);
     return reactor;
   }
-  RunOrRefuse(call, [this, call, request, response] {
+  RunOrRefuse(parts_.readers, call, [this, call, request, response] {
     writer_.Update(request->twin_id(), request->merge_patch(), request->etag(), call->caller().subject(),
                    [this, call, request, response](absl::StatusOr<ApplyResult> result) {
                      if (!result.ok()) return call->Finish(result.status());

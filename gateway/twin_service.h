@@ -10,6 +10,8 @@
 #include "gateway/caller.h"
 #include "gateway/live_bridges.h"
 #include "gateway/stream_registry.h"
+#include "gateway/twin_fields.h"
+#include "gateway/twin_reader.h"
 #include "gateway/twin_writer.h"
 #include "gateway/waiting_reactor.h"
 #include "gateway/watch_reactor.h"
@@ -24,13 +26,14 @@ struct TwinServiceOptions {
   // Calls that wait for their `min_revision`; of one client a share. Each batch of the log looks at all of them.
   size_t waiting_max = 1000;
   WatchLimits watch;
+  LinkedDataOptions linked_data;
 };
 
 // Thread-safe. Every call is checked against the policy: what the caller may not read does not exist in lists and
 // watches, and is PERMISSION_DENIED when it is asked for by name.
 //
-// Threads: a single twin is rendered where the call comes in; everything that reads the disk, validates, or goes
-// through many twins runs on `readers`.
+// Threads: the bytes of a single twin are rendered where the call comes in; everything that reads the disk, validates,
+// or goes through trees or many twins runs on `readers`, and linked data is made on a thread of its own.
 class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackService {
  public:
   // All parts, and `callers` and `live`, outlive the service.
@@ -69,18 +72,15 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
 
   // Null when the caller is not known; the call has been ended then.
   CallPtr Begin(absl::string_view method, grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor);
-  // Runs `work`, which ends the call, on `readers`; ends it with RESOURCE_EXHAUSTED when these are busy.
-  void RunOrRefuse(const CallPtr& call, absl::AnyInvocable<void() &&> work);
   // Ends the call with what `work` says, which runs on `readers`.
   void RunOnReaders(const CallPtr& call, Work work);
   // Runs `work`, which ends the call, once `revision` is applied; ends the call when that does not happen in time, or
   // its client is gone. The policy may have become another one when `work` runs.
   void WhenApplied(const CallPtr& call, WaitingReactor* reactor, uint64_t revision, absl::AnyInvocable<void() &&> work);
 
-  absl::Status FillTwin(const mvmd::twin::v1alpha1::GetTwinRequest& request,
-                        mvmd::twin::v1alpha1::GetTwinResponse* response) const;
   absl::Status FillTwins(const Caller& caller, const mvmd::twin::v1alpha1::ListTwinsRequest& request,
-                         const std::string& after, mvmd::twin::v1alpha1::ListTwinsResponse* response) const;
+                         const TwinFields& fields, const std::string& after,
+                         mvmd::twin::v1alpha1::ListTwinsResponse* response) const;
   absl::Status FillBridges(const mvmd::twin::v1alpha1::ListBridgesRequest& request, const std::string& after,
                            mvmd::twin::v1alpha1::ListBridgesResponse* response) const;
   absl::Status FillSamples(const mvmd::twin::v1alpha1::ListSamplesRequest& request, History::SamplePosition from,
@@ -93,6 +93,7 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
   const TwinServiceOptions options_;
   const Callers* const callers_;
   const LiveBridges* const live_;
+  TwinReader reader_;
   TwinWriter writer_;
   absl::Mutex mutex_;
   Places waiting_ ABSL_GUARDED_BY(mutex_);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "gateway/etag.h"
 #include "gateway/request_errors.h"
 #include "runtime/status_proto.h"
 #include "twin/canonical.h"
@@ -17,7 +18,6 @@ namespace pb = mvmd::twin::v1alpha1;
 // Errors travel in HTTP/2 trailers, which clients bound at 8 KiB.
 constexpr size_t kRefusedBytesMax = 2000;
 constexpr size_t kViolationBytesMax = 1000;
-constexpr size_t kEtagBytes = 64;
 
 void SetFinding(const RuleFinding& finding, pb::Finding* out) {
   out->set_property(finding.property);
@@ -34,9 +34,9 @@ absl::Status TooLarge(absl::string_view field, size_t bytes_max, size_t bytes) {
 }
 
 absl::Status CheckEtag(absl::string_view etag) {
-  if (etag.empty() || etag == "*" || etag == "-" || etag.size() == kEtagBytes) return absl::OkStatus();
+  if (etag.empty() || etag == "*" || etag == "-" || IsEtag(etag)) return absl::OkStatus();
   RequestErrors errors;
-  errors.Add("etag", "expected a definition_etag (64 hex digits), `*`, `-` or nothing, got another text");
+  errors.Add("etag", "expected a definition_etag (64 hex digits in lower case), `*`, `-` or nothing, got another text");
   return errors.status();
 }
 

@@ -89,6 +89,7 @@ int RunTwinctl(int argc, const char* const* argv, Console& console) {
       ->type_name("SECONDS");
 
   CommandList commands;
+  AddGetCommand(&commands);
   AddReadCommands(&commands);
   AddWatchCommand(&commands);
   AddSamplesCommand(&commands);

@@ -56,7 +56,8 @@ class Command {
 
 // Each file of commands adds its own.
 using CommandList = std::vector<std::unique_ptr<Command>>;
-void AddReadCommands(CommandList* commands);      // get, list
+void AddGetCommand(CommandList* commands);        // get
+void AddReadCommands(CommandList* commands);      // list
 void AddWatchCommand(CommandList* commands);      // watch
 void AddSamplesCommand(CommandList* commands);    // samples
 void AddWriteCommands(CommandList* commands);     // put, patch, delete

@@ -17,6 +17,12 @@ expect_code 0 stack_twinctl get "$twin" -o json
 expect_match "$output" '"@type": "DigitalDocument"'
 expect_code 0 stack_twinctl get "$twin" --typed
 expect_match "$output" '"id": "temp-1"'
+expect_code 0 stack_twinctl get "$twin" --fields etag,twin.sensors
+expect_match "$output" '"etag": "[0-9a-f]{64}"'
+expect_code 0 stack_twinctl get "$twin" --definition --if-none-match "$(stack_twinctl get "$twin" --definition --raw | sha256sum | cut -d' ' -f1)"
+expect_match "$output" 'not modified'
+expect_code 0 stack_twinctl get "$twin" --definition --lossless --nquads
+expect_match "$output" '<https://schema.org/sensors>'
 has_three_samples() { [ "$(stack_twinctl samples "$twin" temp-1 --limit 3 -o jsonl | wc -l)" -eq 3 ]; }
 eventually 10 has_three_samples
 shows_bridge() { stack_twinctl bridges | grep -Eq 'spiffe://plant.example/bridge/robots +connected +connected'; }
@@ -26,6 +32,8 @@ step "what is not there, and what is malformed"
 expect_code 1 stack_twinctl get no-such-twin
 expect_code 2 stack_twinctl samples "$twin" temp-1 --from yesterday
 expect_code 2 stack_twinctl get
+expect_code 2 stack_twinctl get "$twin" --fields sensors
+expect_match "$output" 'read_mask'
 expect_code 2 stack_twinctl put /dev/null
 
 step "writing with conditions"

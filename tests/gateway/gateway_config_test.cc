@@ -45,6 +45,7 @@ TEST(GatewayConfigTest, CompletesAMinimalOne) {
   EXPECT_EQ(config.sync().max_sessions(), 1000u);
   EXPECT_EQ(config.watch().max_watches(), 1000u);
   EXPECT_EQ(config.watch().recent_bytes(), 64u << 20);
+  EXPECT_EQ(config.linked_data().max_document_bytes(), 128u << 10);
   EXPECT_EQ(config.ops().address(), "127.0.0.1:9464");
   EXPECT_EQ(ToAbslDuration(config.drain_timeout()), absl::Seconds(10));
   EXPECT_FALSE(config.reflection());
@@ -55,6 +56,7 @@ TEST(GatewayConfigTest, KeepsWhatIsSet) {
   const ConfigErrors errors = Complete(std::string(kMinimal) + R"(
 listen: "[::]:8443"
 sync: {commit_linger: 0, credit_bytes: 2MiB, max_sessions: 5}
+linked_data: {max_document_bytes: 64KiB}
 ops: {address: "off"}
 drain_timeout: 2s
 reflection: true
@@ -65,6 +67,7 @@ log: {level: debug, format: json}
   EXPECT_EQ(config.listen(), "[::]:8443");
   EXPECT_EQ(ToAbslDuration(config.sync().commit_linger()), absl::ZeroDuration());
   EXPECT_EQ(config.sync().credit_bytes(), 2u << 20);
+  EXPECT_EQ(config.linked_data().max_document_bytes(), 64u << 10);
   EXPECT_EQ(config.ops().address(), "off");
   EXPECT_TRUE(config.reflection());
 }

@@ -48,6 +48,7 @@ struct ServiceLimits {
   size_t document_bytes_max = 1 << 20;
   SyncOptions sync;
   WatchLimits watch;
+  LinkedDataOptions linked_data;
 };
 
 class ServiceTest : public ::testing::Test {
@@ -78,6 +79,7 @@ class ServiceTest : public ::testing::Test {
     twin_options.document_bytes_max = limits_.document_bytes_max;
     twin_options.waiting_max = limits_.waiting_max;
     twin_options.watch = limits_.watch;
+    twin_options.linked_data = limits_.linked_data;
     twin_service_ =
         std::make_unique<TwinService>(WatchParts{committer_.get(), history_.get(), watches_.get(), timers_.get(),
                                                  events_.get(), readers_.get(), &SystemClock::Get(), &metrics_},

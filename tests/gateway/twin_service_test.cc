@@ -497,6 +497,42 @@ TEST_F(TwinServiceTest, ComparesEtagsOfWrites) {
   EXPECT_EQ(Delete(kAlice, "twin-9").code(), absl::StatusCode::kNotFound);
 }
 
+// The table of docs/protocol.md.
+TEST_F(TwinServiceTest, KeepsEveryConditionOfEveryWrite) {
+  Start();
+  const std::string text = TestDocumentText("twin-1");
+  const auto put = [&](const std::string& etag) { return Put(kAlice, text, etag).status(); };
+  const auto update = [&](const std::string& etag) { return Update(kAlice, "twin-1", "{}", etag).status(); };
+  const auto remove = [&](const std::string& etag) { return Delete(kAlice, "twin-1", etag); };
+  const std::string current = Sha256Hex(text);
+  const std::string other(64, 'f');
+  for (const std::string& etag : {std::string(63, '0'), std::string(65, '0'), std::string(64, 'A'),
+                                  std::string(64, 'g'), std::string("**"), absl::StrCat("\"", current, "\"")}) {
+    for (const absl::Status& status : {put(etag), update(etag), remove(etag)}) {
+      EXPECT_EQ(ReasonOf(status), "REQUEST_INVALID") << etag;
+    }
+  }
+  for (const std::string& etag : {current, other, std::string("*")}) {
+    for (const absl::Status& status : {put(etag), update(etag), remove(etag)}) {
+      EXPECT_EQ(ReasonOf(status), "TWIN_NOT_FOUND") << etag;
+    }
+  }
+  EXPECT_EQ(ReasonOf(update("-")), "TWIN_NOT_FOUND");
+  EXPECT_EQ(ReasonOf(remove("-")), "TWIN_NOT_FOUND");
+  EXPECT_TRUE(put("-").ok());
+  for (const absl::Status& status : {put("-"), update("-"), remove("-")}) EXPECT_EQ(ReasonOf(status), "TWIN_EXISTS");
+  for (const absl::Status& status : {put(other), update(other), remove(other)}) {
+    EXPECT_EQ(ReasonOf(status), "ETAG_MISMATCH");
+    EXPECT_EQ(MetadataOf(status)["definition_etag"], current);
+  }
+  for (const std::string& etag : {current, std::string("*"), std::string()}) {
+    EXPECT_TRUE(put(etag).ok()) << etag;
+    EXPECT_TRUE(update(etag).ok()) << etag;
+    EXPECT_TRUE(remove(etag).ok()) << etag;
+    EXPECT_TRUE(put("-").ok()) << "it is gone";
+  }
+}
+
 TEST_F(TwinServiceTest, RefusesAnInvalidDocumentWithItsFindings) {
   Start();
   const absl::Status status = Put(kAlice, R"({"name":"x"})").status();

@@ -143,6 +143,10 @@ TEST(TwinctlTest, RefusesInputLargerThanADocument) {
 TEST(TwinctlTest, RefusesWrongUsage) {
   EXPECT_EQ(RunWith({}).code, 2);
   EXPECT_EQ(RunWith({"get"}).code, 2);
+  EXPECT_EQ(RunWith({"get", "twin-1", "--nquads", "--raw"}).code, 2);
+  EXPECT_EQ(RunWith({"get", "twin-1", "--fields", "etag", "--typed"}).code, 2);
+  EXPECT_EQ(RunWith({"get", "--fields", "etag"}).code, 2);
+  EXPECT_THAT(RunWith({"get", "twin-1", "--if-none-match", ""}).err, HasSubstr("expected an etag, got nothing"));
   EXPECT_EQ(RunWith({"validate", kExample, "-o", "xml"}).code, 2);
   EXPECT_EQ(RunWith({"validate", kExample, "--no-such-flag"}).code, 2);
   const Outcome outcome = RunWith({"gte", "x"});

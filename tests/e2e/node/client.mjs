@@ -45,6 +45,28 @@ async function checkGet(client) {
   return document;
 }
 
+// C2, a condition, and a mask.
+async function checkForms(client) {
+  const get = promisify(client.getTwin.bind(client));
+  const { twin } = await get({ twinId, definitionOnly: true, lossless: true, includeLinkedData: true }, deadline());
+  assert.equal(createHash('sha256').update(twin.canonical).digest('hex'), twin.etag);
+  assert.equal(createHash('sha256').update(twin.linkedData.nquads).digest('hex'), twin.linkedData.digest);
+  const lines = twin.linkedData.nquads.toString('utf8').trimEnd().split('\n');
+  assert.ok(lines.length > 1);
+  for (const line of lines) assert.match(line, /^(<[^<>"]+>|_:c14n\d+) <[^<>"]+> .+ \.$/);
+  const again = await get({ twinId, definitionOnly: true, lossless: true, ifNoneMatch: twin.etag }, deadline());
+  assert.equal(again.notModified, true);
+  assert.equal(again.twin.canonical.length, 0);
+  const part = await get({ twinId, readMask: { paths: ['etag', 'twin.sensors'] } }, deadline());
+  assert.match(part.twin.etag, /^[0-9a-f]{64}$/);
+  assert.equal(part.twin.twinId, '');
+  assert.ok(part.twin.twin.sensors.length > 0);
+  assert.equal(part.twin.twin.name, '');
+  await assert.rejects(get({ twinId, readMask: { paths: ['sensors'] } }, deadline()), {
+    code: grpc.status.INVALID_ARGUMENT, message: /read_mask.*sensors/,
+  });
+}
+
 async function checkErrors(client) {
   const get = promisify(client.getTwin.bind(client));
   await assert.rejects(get({ twinId: 'no-such-twin' }, deadline()), { code: grpc.status.NOT_FOUND });
@@ -86,6 +108,7 @@ const client = connect();
 try {
   const listed = await checkList(client);
   const document = await checkGet(client);
+  await checkForms(client);
   await checkErrors(client);
   const watched = await checkWatch(client);
   assert.ok(watched.resumeToken.length > 0);
