@@ -298,11 +298,16 @@ absl::StatusOr<TwinSnapshot> PastTwins::At(absl::string_view twin, uint64_t revi
     if (absl::Status status = fold.BeginWith(beginning->keyframe->live()); !status.ok()) return ReadFailed(status);
   }
   if (absl::Status status = fold.Run(); !status.ok()) {
-    // Trimmed while it was read.
-    if (absl::IsOutOfRange(status)) return Forgotten(twin, revision, log_->First());
+    // Trimmed while it was read: there may be another beginning.
+    if (absl::IsOutOfRange(status) && log_->First() > beginning->revision + 1) return At(twin, revision);
     return ReadFailed(status);
   }
-  return fold.Finish(*past);
+  TwinSnapshot snapshot = fold.Finish(*past);
+  // What the state knows of the part that was read, must not have been forgotten meanwhile.
+  const absl::StatusOr<PastTwin> again =
+      committer_->Read([&](const TwinState& state) { return state.PastOf(twin, revision, log_->First()); });
+  if (!again.ok() || beginning->revision + 1 < again->first_revision) return At(twin, revision);
+  return snapshot;
 }
 
 }  // namespace mvmd

@@ -417,6 +417,8 @@ std::string TwinState::Fingerprint() const {
 
 void TwinState::ForgetBefore(uint64_t revision) {
   Impl& impl = *impl_;
+  // The log is trimmed a little later; its entries alone are not enough.
+  impl.past_first_revision = std::max(impl.past_first_revision, revision);
   while (!impl.notes.empty() && impl.notes.begin()->first < revision) {
     const uint64_t old = impl.notes.begin()->first;
     impl.notes.erase(impl.notes.begin());

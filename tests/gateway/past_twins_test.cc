@@ -331,6 +331,18 @@ TEST_F(PastTwinsTest, KnowsATwinThatDidNotChangeForLong) {
   }
 }
 
+// The state forgets first; that the log still has the entries is of no use.
+TEST_F(PastTwinsTest, KnowsNothingOfWhatTheStateForgotAlthoughTheLogHasIt) {
+  const uint64_t session = Open();
+  SendDocument(session, 1);
+  Append(FramesEntry(session, {BindingsFrame(2, "robot", {{1, "temp-1"}})}));
+  for (uint64_t seq = 3; seq < 10; ++seq) SendSample(session, seq, static_cast<double>(seq));
+  recording_.state().ForgetBefore(6);
+  EXPECT_EQ(Reason(5), "REVISION_COMPACTED");
+  EXPECT_EQ(OldestAt(5), recording_.last()) << "this log has no keyframe, so only the twin of now is known";
+  EXPECT_EQ(At(recording_.last()), recording_.Served(recording_.last(), "robot"));
+}
+
 // One twin's many definitions cost that twin its past, and nobody else.
 TEST(PastTwinsFairnessTest, ForgetsDefinitionsOfTheTwinThatHasMost) {
   Recording recording({.definition_bytes_kept = 60'000});
