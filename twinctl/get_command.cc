@@ -4,7 +4,6 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/util/json_util.h"
 #include "twin/json.h"
 #include "twinctl/command.h"
 
