@@ -1,5 +1,6 @@
 #include "gateway/request_errors.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -35,6 +36,22 @@ void RequestErrors::Add(absl::string_view field, absl::string_view what) {
 void RequestErrors::CheckNameSize(absl::string_view field, absl::string_view name) {
   if (name.size() <= kRequestNameBytesMax) return;
   Add(field, absl::StrCat("expected at most ", kRequestNameBytesMax, " bytes, got ", name.size()));
+}
+
+size_t CheckPageSize(int32_t asked, size_t when_not_set, size_t max, RequestErrors* errors) {
+  if (asked < 0) {
+    errors->Add("page_size", absl::StrCat("expected 1 to ", max, ", or 0 for ", when_not_set, ", got ", asked));
+    return when_not_set;
+  }
+  if (asked == 0) return when_not_set;
+  // AIP-158: a larger one is cut, not refused.
+  return std::min(static_cast<size_t>(asked), max);
+}
+
+void CheckView(mvmd::twin::v1alpha1::TwinView view, RequestErrors* errors) {
+  if (!mvmd::twin::v1alpha1::TwinView_IsValid(view)) {
+    errors->Add("view", absl::StrCat("expected a TwinView, got ", static_cast<int>(view)));
+  }
 }
 
 }  // namespace mvmd

@@ -3,9 +3,11 @@
 #define MVMD_GATEWAY_REQUEST_ERRORS_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "mvmd/twin/v1alpha1/twin_service.pb.h"
 
 namespace mvmd {
 
@@ -28,6 +30,14 @@ class RequestErrors {
   absl::Status status_;
   size_t violation_bytes_ = 0;
 };
+
+// 1 to 1000 twins or bridges on a page; 0 is 50.
+inline constexpr size_t kPageTwins = 50;
+inline constexpr size_t kPageTwinsMax = 1000;
+
+// Entries of a page: what was asked for, at most `max`; `when_not_set` for 0, and when it is refused.
+size_t CheckPageSize(int32_t asked, size_t when_not_set, size_t max, RequestErrors* errors);
+void CheckView(mvmd::twin::v1alpha1::TwinView view, RequestErrors* errors);
 
 }  // namespace mvmd
 

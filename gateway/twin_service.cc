@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "gateway/page_token.h"
 #include "gateway/request_errors.h"
 #include "gateway/sample_proto.h"
+#include "gateway/twin_lister.h"
 #include "runtime/grpc_status.h"
 #include "runtime/status_proto.h"
 
@@ -19,24 +18,10 @@ namespace {
 
 namespace pb = mvmd::twin::v1alpha1;
 
-constexpr size_t kPageTwins = 50;
-constexpr size_t kPageTwinsMax = 1000;
 constexpr size_t kPageSamples = 1000;
 constexpr size_t kPageSamplesMax = 10000;
-// Twins looked at under one hold of the reader lock.
-constexpr size_t kListChunk = 256;
 // A wait ends at the deadline of the client, but a client without one does not wait for ever.
 constexpr absl::Duration kWaitMax = absl::Minutes(10);
-
-size_t PageSize(int32_t asked, size_t when_not_set, size_t max, RequestErrors* errors) {
-  if (asked < 0) {
-    errors->Add("page_size", absl::StrCat("expected 1 to ", max, ", or 0 for ", when_not_set, ", got ", asked));
-    return when_not_set;
-  }
-  if (asked == 0) return when_not_set;
-  // AIP-158: a larger one is cut, not refused.
-  return std::min(static_cast<size_t>(asked), max);
-}
 
 void CheckTwinId(const std::string& twin, RequestErrors* errors) {
   if (twin.empty()) errors->Add("twin_id", "expected a twin's identifier.value, got nothing");
@@ -50,21 +35,7 @@ void CheckNameSizes(absl::string_view field, const google::protobuf::RepeatedPtr
   }
 }
 
-void CheckView(pb::TwinView view, RequestErrors* errors) {
-  if (!pb::TwinView_IsValid(view)) {
-    errors->Add("view", absl::StrCat("expected a TwinView, got ", static_cast<int>(view)));
-  }
-}
-
-TwinFields FieldsOf(const pb::ListTwinsRequest& request, RequestErrors* errors) {
-  if (request.read_mask().paths_size() == 0) {
-    return TwinFields::OfView(request.view() == pb::TWIN_VIEW_UNSPECIFIED ? pb::TWIN_VIEW_BASIC : request.view());
-  }
-  if (request.view() != pb::TWIN_VIEW_UNSPECIFIED) errors->Add("view", "expected it not to be set beside read_mask");
-  return TwinFields::OfMask(request.read_mask(), /*linked_data=*/false, errors);
-}
-
-// Of ListTwins and ListBridges: the last name that was given.
+// Of ListBridges: the last name that was given.
 absl::StatusOr<std::string> AfterOf(const google::protobuf::Message& request, const std::string& token) {
   if (token.empty()) return std::string();
   absl::StatusOr<std::vector<std::string>> position =
@@ -82,63 +53,6 @@ void SetGapsInRange(const std::vector<pb::Gap>& gaps, int64_t start_unix_ns, int
     if (!after && !before) *out->Add() = gap;
   }
 }
-
-// The end of the ids that begin with `prefix`; nullopt: there are no others behind them.
-std::optional<std::string> EndOf(absl::string_view prefix) {
-  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xFF) prefix.remove_suffix(1);
-  if (prefix.empty()) return std::nullopt;
-  std::string end(prefix);
-  end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
-  return end;
-}
-
-// Twins that a caller may read, in the order of their ids. Never looks at another one, so that neither what it gives
-// nor how long it takes tells anything of them.
-class ReadableTwins {
- public:
-  // Those behind `after` whose ids begin with `prefix`. All arguments outlive it.
-  ReadableTwins(const Committer& committer, const Caller& caller, const std::string& prefix, const std::string& after)
-      : committer_(committer), caller_(caller), prefix_(prefix), after_(after), from_(NextId(after)) {
-    if (*from_ < prefix_) from_ = prefix_;
-  }
-
-  // The next ones, at most `limit`; none: there are no more.
-  std::vector<TwinSnapshot> Next(size_t limit) {
-    std::vector<TwinSnapshot> twins;
-    while (twins.empty() && from_.has_value()) {
-      const std::optional<Policy::Twins> readable = caller_.NextTwins(Role::kReader, *from_);
-      if (!readable.has_value()) return twins;
-      const absl::string_view first = std::max<absl::string_view>(readable->id, *from_);
-      if (!absl::StartsWith(first, prefix_)) return twins;
-      if (!readable->is_prefix) {
-        auto twin = committer_.Read([readable](const TwinState& state) { return state.GetTwin(readable->id); });
-        if (twin.ok()) twins.push_back(*std::move(twin));
-        from_ = NextId(readable->id);
-        continue;
-      }
-      // `first` begins with both of them.
-      const absl::string_view within = std::max<absl::string_view>(readable->id, prefix_);
-      twins = committer_.Read([&](const TwinState& state) { return state.ListTwins(within, after_, limit); });
-      if (twins.size() < limit) {
-        from_ = EndOf(within);
-      } else {
-        from_ = NextId(twins.back().twin);
-      }
-    }
-    if (!twins.empty()) after_ = twins.back().twin;
-    return twins;
-  }
-
- private:
-  // There is none between `id` and this one.
-  static std::string NextId(absl::string_view id) { return absl::StrCat(id, absl::string_view("\0", 1)); }
-
-  const Committer& committer_;
-  const Caller& caller_;
-  const std::string& prefix_;
-  std::string after_;                // the last one given
-  std::optional<std::string> from_;  // nothing before this one is left; nullopt: nothing at all
-};
 
 }  // namespace
 
@@ -223,58 +137,22 @@ grpc::ServerUnaryReactor* TwinService::ListTwins(grpc::CallbackServerContext* co
   WaitingReactor* const reactor = WaitingReactor::Start(parts_.committer, parts_.timers);
   const CallPtr call = Begin("ListTwins", context, reactor);
   if (call == nullptr) return reactor;
-  RequestErrors errors;
-  PageSize(request->page_size(), kPageTwins, kPageTwinsMax, &errors);
-  errors.CheckNameSize("prefix", request->prefix());
-  CheckView(request->view(), &errors);
-  TwinFields fields = FieldsOf(*request, &errors);
-  absl::StatusOr<std::string> after = AfterOf(*request, request->page_token());
-  absl::Status status = errors.status();
-  if (status.ok()) status = call->caller().CheckRole(Role::kReader);
-  if (status.ok()) status = after.status();
-  if (!status.ok()) {
-    call->Finish(status);
+  absl::Status status = call->caller().CheckRole(Role::kReader);
+  absl::StatusOr<ListPlan> plan = status.ok() ? MakeListPlan(*request) : status;
+  if (!plan.ok()) {
+    call->Finish(plan.status());
     return reactor;
   }
-  WhenApplied(call, reactor, request->min_revision(),
-              [this, call, request, response, fields = std::move(fields), after = *std::move(after)]() mutable {
-                RunOnReaders(call,
-                             [this, call, request, response, fields = std::move(fields), after = std::move(after)] {
-                               const Caller caller = callers_->Again(call->caller());
-                               if (absl::Status allowed = caller.CheckRole(Role::kReader); !allowed.ok())
-                                 return allowed;
-                               return FillTwins(caller, *request, fields, after, response);
-                             });
-              });
+  WhenApplied(call, reactor, request->min_revision(), [this, call, response, plan = *std::move(plan)]() mutable {
+    RunOrRefuse(parts_.readers, call, [this, call, response, plan = std::move(plan)]() mutable {
+      const Caller caller = callers_->Again(call->caller());
+      if (absl::Status allowed = caller.CheckRole(Role::kReader); !allowed.ok()) return call->Finish(allowed);
+      RunList(
+          parts_.readers, call,
+          std::make_shared<TwinLister>(*parts_.committer, caller, std::move(plan), options_.page_bytes_max, response));
+    });
+  });
   return reactor;
-}
-
-absl::Status TwinService::FillTwins(const Caller& caller, const pb::ListTwinsRequest& request, const TwinFields& fields,
-                                    const std::string& after, pb::ListTwinsResponse* response) const {
-  RequestErrors unused;
-  const size_t page_size = PageSize(request.page_size(), kPageTwins, kPageTwinsMax, &unused);
-  // Of later parts of the page more may be applied.
-  response->set_applied_revision(parts_.committer->applied_revision());
-  ReadableTwins readable(*parts_.committer, caller, request.prefix(), after);
-  std::string last;
-  size_t given = 0;
-  size_t bytes = 0;
-  while (true) {
-    // One more than fits tells whether there is another page.
-    std::vector<TwinSnapshot> twins = readable.Next(std::min(kListChunk, page_size - given + 1));
-    if (twins.empty()) return absl::OkStatus();
-    for (TwinSnapshot& twin : twins) {
-      if (given >= page_size || bytes >= options_.page_bytes_max) {
-        response->set_next_page_token(EncodeToken(TokenBinding(request, {"page_token", "page_size"}), {last}));
-        return absl::OkStatus();
-      }
-      pb::TwinDocument* document = response->add_twins();
-      last = twin.twin;
-      TwinAnswer(std::move(twin), TwinForm(), fields).Fill(document);
-      bytes += document->ByteSizeLong();
-      ++given;
-    }
-  }
 }
 
 grpc::ServerWriteReactor<pb::WatchTwinsResponse>* TwinService::WatchTwins(grpc::CallbackServerContext* context,
@@ -425,7 +303,7 @@ grpc::ServerUnaryReactor* TwinService::ListBridges(grpc::CallbackServerContext* 
   const CallPtr call = Begin("ListBridges", context, reactor);
   if (call == nullptr) return reactor;
   RequestErrors errors;
-  PageSize(request->page_size(), kPageTwins, kPageTwinsMax, &errors);
+  CheckPageSize(request->page_size(), kPageTwins, kPageTwinsMax, &errors);
   absl::StatusOr<std::string> after = AfterOf(*request, request->page_token());
   absl::Status status = errors.status();
   if (status.ok()) status = call->caller().CheckRole(Role::kOperator);
@@ -442,7 +320,7 @@ grpc::ServerUnaryReactor* TwinService::ListBridges(grpc::CallbackServerContext* 
 absl::Status TwinService::FillBridges(const pb::ListBridgesRequest& request, const std::string& after,
                                       pb::ListBridgesResponse* response) const {
   RequestErrors unused;
-  const size_t page_size = PageSize(request.page_size(), kPageTwins, kPageTwinsMax, &unused);
+  const size_t page_size = CheckPageSize(request.page_size(), kPageTwins, kPageTwinsMax, &unused);
   std::vector<BridgeSnapshot> bridges = parts_.committer->Read(
       [&](const TwinState& state) { return state.ListBridges(after, page_size + 1, request.include_issues()); });
   size_t bytes = 0;
@@ -493,7 +371,7 @@ grpc::ServerUnaryReactor* TwinService::ListSamples(grpc::CallbackServerContext* 
   CheckTwinId(request->twin_id(), &errors);
   if (request->sensor().empty()) errors.Add("sensor", "expected the id of a sensor, got nothing");
   errors.CheckNameSize("sensor", request->sensor());
-  PageSize(request->page_size(), kPageSamples, kPageSamplesMax, &errors);
+  CheckPageSize(request->page_size(), kPageSamples, kPageSamplesMax, &errors);
   if (request->has_start_time() && request->has_end_time() &&
       UnixNanosOf(request->start_time()) > UnixNanosOf(request->end_time())) {
     errors.Add("end_time", "expected it not to be before start_time");
@@ -537,7 +415,7 @@ absl::Status TwinService::FillSamples(const pb::ListSamplesRequest& request, His
   });
   if (!known.ok()) return known;
   RequestErrors unused;
-  const size_t page_size = PageSize(request.page_size(), kPageSamples, kPageSamplesMax, &unused);
+  const size_t page_size = CheckPageSize(request.page_size(), kPageSamples, kPageSamplesMax, &unused);
   const int64_t start_unix_ns = request.has_start_time() ? UnixNanosOf(request.start_time()) : INT64_MIN;
   const int64_t end_unix_ns = request.has_end_time() ? UnixNanosOf(request.end_time()) : INT64_MAX;
   const absl::StatusOr<History::SamplePage> page =

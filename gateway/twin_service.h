@@ -78,9 +78,6 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
   // its client is gone. The policy may have become another one when `work` runs.
   void WhenApplied(const CallPtr& call, WaitingReactor* reactor, uint64_t revision, absl::AnyInvocable<void() &&> work);
 
-  absl::Status FillTwins(const Caller& caller, const mvmd::twin::v1alpha1::ListTwinsRequest& request,
-                         const TwinFields& fields, const std::string& after,
-                         mvmd::twin::v1alpha1::ListTwinsResponse* response) const;
   absl::Status FillBridges(const mvmd::twin::v1alpha1::ListBridgesRequest& request, const std::string& after,
                            mvmd::twin::v1alpha1::ListBridgesResponse* response) const;
   absl::Status FillSamples(const mvmd::twin::v1alpha1::ListSamplesRequest& request, History::SamplePosition from,
