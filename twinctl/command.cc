@@ -90,7 +90,7 @@ int RunTwinctl(int argc, const char* const* argv, Console& console) {
 
   CommandList commands;
   AddGetCommand(&commands);
-  AddReadCommands(&commands);
+  AddListCommand(&commands);
   AddWatchCommand(&commands);
   AddSamplesCommand(&commands);
   AddWriteCommands(&commands);

@@ -57,7 +57,7 @@ class Command {
 // Each file of commands adds its own.
 using CommandList = std::vector<std::unique_ptr<Command>>;
 void AddGetCommand(CommandList* commands);        // get
-void AddReadCommands(CommandList* commands);      // list
+void AddListCommand(CommandList* commands);       // list
 void AddWatchCommand(CommandList* commands);      // watch
 void AddSamplesCommand(CommandList* commands);    // samples
 void AddWriteCommands(CommandList* commands);     // put, patch, delete

@@ -13,6 +13,14 @@ eventually 10 stack_twinctl get "$twin"
 step "reading"
 expect_code 0 stack_twinctl list -o jsonl
 expect_match "$output" "^\{\"twin\":\"$twin\",\"revision\":[0-9]+,\"etag\":\"[0-9a-f]{64}\",\"definitionEtag\":\"[0-9a-f]{64}\"\}$"
+expect_code 0 stack_twinctl list --filter "id = $twin AND connectionStatus = \"active\" AND sensors.temp-1.currentValue < 1000" \
+  --order-by 'lastSynced desc, id' --total
+expect_match "$output" "^$twin +[0-9]+ +[0-9a-f]{64}"
+expect_match "$output" '^total 1$'
+expect_code 0 stack_twinctl list --filter 'NOT id:*' --total -o jsonl
+expect_match "$output" '^\{"total":0\}$'
+expect_code 2 stack_twinctl list --filter 'name = "x" AND'
+expect_match "$output" 'position 15: expected a path'
 expect_code 0 stack_twinctl get "$twin" -o json
 expect_match "$output" '"@type": "DigitalDocument"'
 expect_code 0 stack_twinctl get "$twin" --typed

@@ -160,6 +160,14 @@ TEST(TwinctlTest, HelpAndVersionAreFine) {
   EXPECT_THAT(RunWith({"--version"}).out, HasSubstr("twinctl "));
 }
 
+TEST(TwinctlTest, ListHelpShowsAFilter) {
+  const Outcome outcome = RunWith({"list", "--help"});
+  EXPECT_EQ(outcome.code, 0);
+  for (const char* part : {"--filter", "--order-by", "--total", "--min-revision", "sensors.temp-1.currentValue > 60"}) {
+    EXPECT_THAT(outcome.out, HasSubstr(part));
+  }
+}
+
 TEST(TwinctlTest, SaysWhatSettingsAreMissing) {
   const std::string file = WriteFile("twinctl.yaml", "address: localhost:1\n");
   const Outcome outcome = RunWith({"--config", file.c_str(), "list"});
