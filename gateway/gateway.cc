@@ -15,6 +15,7 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/history.h"
 #include "gateway/live_bridges.h"
+#include "gateway/past_twins.h"
 #include "gateway/rocksdb_store.h"
 #include "gateway/stream_registry.h"
 #include "gateway/sync_service.h"
@@ -136,6 +137,7 @@ struct Gateway::Parts {
   std::unique_ptr<TwinState> state;
   std::unique_ptr<Committer> committer;
   std::unique_ptr<History> history;
+  std::unique_ptr<PastTwins> past;
   std::unique_ptr<Callers> callers;
   std::unique_ptr<StreamRegistry> sessions;
   std::unique_ptr<StreamRegistry> watches;
@@ -171,6 +173,7 @@ absl::Status Gateway::Parts::OpenStore() {
        {"took", absl::Nanoseconds(clock->MonotonicNanos() - started_ns)}});
   committer = std::make_unique<Committer>(store->log(), store->state(), state.get(), clock, CommitterOptionsOf(config));
   history = std::make_unique<History>(store->log(), committer.get());
+  past = std::make_unique<PastTwins>(store->log(), store->state(), committer.get());
   return absl::OkStatus();
 }
 
@@ -207,7 +210,8 @@ absl::Status Gateway::Parts::MakeServices() {
                                .executor = events.get(),
                                .readers = readers.get(),
                                .clock = clock,
-                               .metrics = &metrics};
+                               .metrics = &metrics,
+                               .past = past.get()};
   twin_service = std::make_unique<TwinService>(watch_parts, TwinServiceOptionsOf(config), callers.get(), &live);
   return absl::OkStatus();
 }

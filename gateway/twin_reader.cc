@@ -46,6 +46,15 @@ void TwinReader::Get(const CallPtr& call, const pb::GetTwinRequest& request, con
   RunOrRefuse(readers_, call, [this, call, &request, answer, response] { Answer(call, request, answer, response); });
 }
 
+void TwinReader::GetPast(const CallPtr& call, const pb::GetTwinRequest& request, const TwinFields& fields,
+                         const PastTwins& past, pb::GetTwinResponse* response) {
+  absl::StatusOr<TwinSnapshot> snapshot = past.At(request.twin_id(), request.revision());
+  if (!snapshot.ok()) return call->Finish(snapshot.status());
+  response->set_applied_revision(committer_->applied_revision());
+  const TwinForm form{.definition_only = request.definition_only(), .lossless = request.lossless()};
+  Answer(call, request, std::make_shared<TwinAnswer>(*std::move(snapshot), form, fields), response);
+}
+
 void TwinReader::Answer(const CallPtr& call, const pb::GetTwinRequest& request,
                         const std::shared_ptr<TwinAnswer>& answer, pb::GetTwinResponse* response) {
   if (!request.if_none_match().empty() && request.if_none_match() == answer->etag()) {

@@ -9,6 +9,7 @@
 #include "gateway/committer.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/linked_data_maker.h"
+#include "gateway/past_twins.h"
 #include "gateway/request_errors.h"
 #include "gateway/twin_answer.h"
 #include "gateway/twin_fields.h"
@@ -32,6 +33,9 @@ class TwinReader {
   // Ends the call. The request has been checked, `fields` are of it; both messages are of the call.
   void Get(const CallPtr& call, const mvmd::twin::v1alpha1::GetTwinRequest& request, const TwinFields& fields,
            mvmd::twin::v1alpha1::GetTwinResponse* response);
+  // The same of the request's past revision. Reads the disk: call it on `readers`.
+  void GetPast(const CallPtr& call, const mvmd::twin::v1alpha1::GetTwinRequest& request, const TwinFields& fields,
+               const PastTwins& past, mvmd::twin::v1alpha1::GetTwinResponse* response);
 
  private:
   void Answer(const CallPtr& call, const mvmd::twin::v1alpha1::GetTwinRequest& request,

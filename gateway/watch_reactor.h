@@ -10,6 +10,7 @@
 #include "gateway/committer.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/history.h"
+#include "gateway/past_twins.h"
 #include "gateway/strand.h"
 #include "gateway/stream_registry.h"
 #include "gateway/timer_queue.h"
@@ -33,6 +34,7 @@ struct WatchParts {
   Executor* readers;
   const Clock* clock;
   GatewayMetrics* metrics;
+  const PastTwins* past;
 };
 
 // Holds no policy: the cursor says what to read and what to send.

@@ -86,6 +86,9 @@ class GetCommand final : public Command {
             ""));
     command->add_option("--min-revision", min_revision_, "Wait for a state that has applied this revision")
         ->type_name("REVISION");
+    command->add_option("--revision", revision_, "The twin as it was when this revision was applied")
+        ->type_name("REVISION")
+        ->excludes("--min-revision");
     return command;
   }
 
@@ -114,6 +117,7 @@ class GetCommand final : public Command {
     pb::GetTwinRequest request;
     request.set_twin_id(twin_);
     request.set_min_revision(min_revision_);
+    request.set_revision(revision_);
     request.set_definition_only(definition_);
     request.set_lossless(lossless_);
     request.set_if_none_match(if_none_match_);
@@ -172,6 +176,7 @@ class GetCommand final : public Command {
   bool lossless_ = false;
   std::string if_none_match_;
   uint64_t min_revision_ = 0;
+  uint64_t revision_ = 0;
 };
 
 }  // namespace

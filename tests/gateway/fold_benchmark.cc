@@ -8,6 +8,7 @@
 
 #include "absl/synchronization/blocking_counter.h"
 #include "gateway/committer.h"
+#include "gateway/past_twins.h"
 #include "gateway/rocksdb_store.h"
 #include "tests/gateway/log_entries.h"
 
@@ -150,6 +151,62 @@ void BM_Commit(benchmark::State& state) {
   std::filesystem::remove_all(directory);
 }
 BENCHMARK(BM_Commit)->Arg(1)->Arg(16)->Arg(256)->UseRealTime();
+
+// A twin at revisions all over ten minutes of a log with 2,000 samples a second of 10 twins. `with_keyframes`: else
+// each read folds from the beginning.
+void BM_PastAt(benchmark::State& state) {
+  constexpr uint64_t kGroups = 2400;
+  TwinStateLimits limits;
+  if (state.range(0) == 0) limits.keyframe_interval_ns = limits.keyframe_bytes_max = int64_t{1} << 58;
+  std::string name = (std::filesystem::temp_directory_path() / "mvmd-bench-XXXXXX").string();
+  const std::string directory = mkdtemp(name.data());
+  {
+    auto store = RocksDbStore::Open(directory + "/store");
+    if (!store.ok()) {
+      state.SkipWithError(store.status().ToString().c_str());
+      return;
+    }
+    TwinState fold(limits);
+    const std::vector<pb::Frame> bindings = BindingFrames();
+    std::vector<std::string> log;
+    const auto apply = [&](pb::LogEntry entry, int64_t time_unix_ns) {
+      entry.set_time_unix_ns(time_unix_ns);
+      log.push_back(entry.SerializeAsString());
+      fold.Apply(log.size(), entry, nullptr, nullptr);
+    };
+    apply(OpenedEntry(1), kTestTimeNs);
+    apply(FramesEntry(1, bindings), kTestTimeNs);
+    for (uint64_t i = 0; i < kGroups; ++i) {
+      apply(BlockEntry(1, bindings.size() + 1, i), kTestTimeNs + static_cast<int64_t>(i) * 250'000'000);
+    }
+    size_t log_bytes = 0;
+    for (const std::string& entry : log) log_bytes += entry.size();
+    const Checkpoint checkpoint = fold.TakeCheckpoint();
+    size_t keyframes = 0;
+    size_t keyframe_bytes = 0;
+    for (const auto& [key, value] : checkpoint.changes) {
+      if (KeyframeRevisionOf(key) == 0) continue;
+      ++keyframes;
+      keyframe_bytes += key.size() + value->size();
+    }
+    if (!(*store)->log()->Append(log).ok() || !(*store)->state()->Save(checkpoint).ok()) std::abort();
+    Committer committer((*store)->log(), (*store)->state(), &fold, &SystemClock::Get(), {});
+    const PastTwins past((*store)->log(), (*store)->state(), &committer);
+    uint64_t revision = 0;
+    for (auto _ : state) {
+      revision = (revision + 1009) % kGroups;
+      if (!past.At("twin-3", 3 + revision).ok()) std::abort();
+    }
+    committer.Stop();
+    state.counters["log_bytes"] = static_cast<double>(log_bytes);
+    state.counters["keyframes"] = static_cast<double>(keyframes);
+    if (keyframes > 0) {
+      state.counters["bytes_a_keyframe"] = static_cast<double>(keyframe_bytes) / static_cast<double>(keyframes);
+    }
+  }
+  std::filesystem::remove_all(directory);
+}
+BENCHMARK(BM_PastAt)->Arg(0)->Arg(1)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace mvmd

@@ -66,6 +66,7 @@ class ServiceTest : public ::testing::Test {
     ASSERT_TRUE(Committer::Recover(&log_, &store_, state_.get()).ok());
     committer_ = std::make_unique<Committer>(&log_, &store_, state_.get(), &SystemClock::Get(), options);
     history_ = std::make_unique<History>(&log_, committer_.get());
+    past_ = std::make_unique<PastTwins>(&log_, &store_, committer_.get());
     sessions_ = std::make_unique<StreamRegistry>("TOO_MANY_SESSIONS", "bridge sessions", limits_.sessions_max);
     watches_ = std::make_unique<StreamRegistry>("TOO_MANY_WATCHES", "watches", limits_.watches_max);
     timers_ = std::make_unique<TimerQueue>();
@@ -80,10 +81,10 @@ class ServiceTest : public ::testing::Test {
     twin_options.waiting_max = limits_.waiting_max;
     twin_options.watch = limits_.watch;
     twin_options.linked_data = limits_.linked_data;
-    twin_service_ =
-        std::make_unique<TwinService>(WatchParts{committer_.get(), history_.get(), watches_.get(), timers_.get(),
-                                                 events_.get(), readers_.get(), &SystemClock::Get(), &metrics_},
-                                      twin_options, &callers_, &live_);
+    twin_service_ = std::make_unique<TwinService>(
+        WatchParts{committer_.get(), history_.get(), watches_.get(), timers_.get(), events_.get(), readers_.get(),
+                   &SystemClock::Get(), &metrics_, past_.get()},
+        twin_options, &callers_, &live_);
     grpc::ServerBuilder builder;
     builder.RegisterService(sync_service_.get());
     builder.RegisterService(twin_service_.get());
@@ -157,6 +158,7 @@ class ServiceTest : public ::testing::Test {
   std::unique_ptr<TwinState> state_;
   std::unique_ptr<Committer> committer_;
   std::unique_ptr<History> history_;
+  std::unique_ptr<PastTwins> past_;
   std::unique_ptr<StreamRegistry> sessions_;
   std::unique_ptr<StreamRegistry> watches_;
   std::unique_ptr<TimerQueue> timers_;
