@@ -33,7 +33,8 @@ inline constexpr size_t kDocumentBytesMax = size_t{8} << 20;
 // Immutable once loaded, then thread-safe.
 class TwinCatalog {
  public:
-  // Reads and checks every document: I-JSON, the rules (lenient), `identifier.value` equal to the configured id. What
+  // Reads and checks every document: I-JSON, the rules (lenient; unless the twin's `validation` is off),
+  // `identifier.value` equal to the configured id. What
   // is wrong is added to `errors` under `twins[i]`. Relative files are seen from the folder of `config_path`. Blocking.
   static TwinCatalog Load(absl::string_view config_path,
                           const google::protobuf::RepeatedPtrField<mvmd::twin::v1alpha1::BridgeTwin>& twins,
@@ -53,8 +54,9 @@ class TwinCatalog {
   std::vector<std::string> ids_;
 };
 
-// A document as a catalogue entry. INVALID_ARGUMENT lists what is wrong, a line each.
-absl::StatusOr<LocalTwin> CheckDocument(absl::string_view id, std::string text);
+// A document as a catalogue entry. INVALID_ARGUMENT lists what is wrong, a line each. Without `by_rules` it need only
+// be I-JSON with this id: the gateway may take more than the profile allows.
+absl::StatusOr<LocalTwin> CheckDocument(absl::string_view id, std::string text, bool by_rules = true);
 
 }  // namespace mvmd
 

@@ -18,6 +18,15 @@ void Call::Finish(const absl::Status& status) {
   reactor_->Finish(ToGrpcStatus(status));
 }
 
+CallPtr BeginCall(absl::string_view method, grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor,
+                  const Callers& callers, GatewayMetrics* metrics) {
+  absl::StatusOr<Caller> caller = callers.Of(*context);
+  if (caller.ok()) return std::make_shared<Call>(method, context, reactor, *std::move(caller), metrics);
+  metrics->CountRpc(method, caller.status());
+  reactor->Finish(ToGrpcStatus(caller.status()));
+  return nullptr;
+}
+
 void RunOrRefuse(Executor* executor, const CallPtr& call, absl::AnyInvocable<void() &&> work) {
   if (executor->TryRun([work = std::move(work)]() mutable { std::move(work)(); })) return;
   call->Finish(MakeError(absl::StatusCode::kResourceExhausted, "OVERLOADED",

@@ -45,6 +45,9 @@ class Call {
 
 using CallPtr = std::shared_ptr<Call>;
 
+// Null when the caller is not known; the call has been ended then. Arguments as of Call.
+CallPtr BeginCall(absl::string_view method, grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor,
+                  const Callers& callers, GatewayMetrics* metrics);
 // Runs `work`, which ends the call, on `executor`; ends it with RESOURCE_EXHAUSTED (OVERLOADED) when that is busy.
 void RunOrRefuse(Executor* executor, const CallPtr& call, absl::AnyInvocable<void() &&> work);
 

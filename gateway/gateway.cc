@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "certs/credentials.h"
 #include "certs/identity.h"
 #include "certs/policy.h"
@@ -15,11 +16,13 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/history.h"
 #include "gateway/live_bridges.h"
+#include "gateway/quarantine_service.h"
 #include "gateway/rocksdb_store.h"
 #include "gateway/stream_registry.h"
 #include "gateway/sync_service.h"
 #include "gateway/timer_queue.h"
 #include "gateway/twin_service.h"
+#include "gateway/validation_policy.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -49,6 +52,8 @@ constexpr size_t kMessageMarginBytes = 64 << 10;
 constexpr int kEventThreads = 2;
 constexpr int kReaderThreads = 2;
 constexpr size_t kUnaryQueueMax = 1024;
+// After a disk that was full.
+constexpr absl::Duration kPolicyRetry = absl::Seconds(1);
 constexpr absl::Duration kHealthInterval = absl::Milliseconds(200);
 // A group is at most so many times as large as a frame; docs/protocol.md, rule 7.
 constexpr size_t kGroupFrames = 8;
@@ -67,6 +72,9 @@ TwinStateLimits StateLimitsOf(const pb::SyncConfig& sync) {
   limits.document_bytes_max = sync.max_document_bytes();
   limits.unfinished_document_bytes_max =
       std::max<size_t>(limits.unfinished_document_bytes_max, sync.max_document_bytes());
+  for (size_t* bytes_max : {&limits.quarantine.bytes_a_bridge_max, &limits.quarantine.bytes_max}) {
+    *bytes_max = std::max<size_t>(*bytes_max, sync.max_document_bytes());
+  }
   return limits;
 }
 
@@ -146,12 +154,16 @@ struct Gateway::Parts {
   std::unique_ptr<Executor> readers;
   std::unique_ptr<SyncService> sync_service;
   std::unique_ptr<TwinService> twin_service;
+  std::unique_ptr<QuarantineService> quarantine_service;
   std::unique_ptr<grpc::Server> server;
   int port = 0;
   bool drained = false;
 
   absl::Status OpenStore();
   absl::Status MakeServices();
+  // Makes the policy of validation the configured one: an entry of the log, if the state has another. `done` may be
+  // null.
+  void AppendValidationPolicy(std::function<void()> done);
   absl::Status Listen();
   void AddCallbacks();
   void WatchHealth();
@@ -209,7 +221,41 @@ absl::Status Gateway::Parts::MakeServices() {
                                .clock = clock,
                                .metrics = &metrics};
   twin_service = std::make_unique<TwinService>(watch_parts, TwinServiceOptionsOf(config), callers.get(), &live);
+  quarantine_service = std::make_unique<QuarantineService>(
+      QuarantineParts{.committer = committer.get(), .readers = readers.get(), .metrics = &metrics}, callers.get());
+  // Before anybody can write.
+  absl::Notification decided;
+  AppendValidationPolicy([&decided] { decided.Notify(); });
+  decided.WaitForNotification();
   return absl::OkStatus();
+}
+
+void Gateway::Parts::AppendValidationPolicy(std::function<void()> done) {
+  const pb::ValidationPolicy wanted = PolicyOf(config.validation());
+  const pb::ValidationPolicy in_force =
+      committer->Read([](const TwinState& current) { return current.validation_policy(); });
+  if (in_force.SerializeAsString() == wanted.SerializeAsString()) {
+    if (done) done();
+    return;
+  }
+  pb::LogEntry entry;
+  *entry.mutable_validation_policy_changed()->mutable_policy() = wanted;
+  const auto on_end = [this, now = ValidationPolicyText(in_force), wanted, done = std::move(done)](
+                          const absl::Status& status, uint64_t revision) {
+    if (status.ok()) {
+      Log(LogLevel::kInfo, "validation policy changed",
+          {{"revision", revision}, {"from", now}, {"to", ValidationPolicyText(wanted)}});
+    } else {
+      // Nothing else can be written either.
+      LogEvery(absl::Minutes(1), "validation policy", LogLevel::kWarning, "the validation policy cannot be changed yet",
+               {{"status", status}, {"in_force", now}});
+      timers->Schedule(kPolicyRetry, [this] { AppendValidationPolicy(nullptr); });
+    }
+    if (done) done();
+  };
+  const absl::Status queued = committer->Append(
+      std::move(entry), nullptr, [on_end](const ApplyResult& result) { on_end(result.status, result.revision); });
+  if (!queued.ok()) on_end(queued, 0);
 }
 
 absl::Status Gateway::Parts::Listen() {
@@ -230,6 +276,7 @@ absl::Status Gateway::Parts::Listen() {
   SetServerOptions(config, &builder);
   builder.RegisterService(sync_service.get());
   builder.RegisterService(twin_service.get());
+  builder.RegisterService(quarantine_service.get());
   builder.AddListeningPort(config.listen(), MakeServerCredentials(*std::move(source), std::move(options)), &port);
   server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
@@ -263,6 +310,14 @@ void Gateway::Parts::AddCallbacks() {
         stat(&CommitterStats::checkpoint_revision));
   gauge("twins", "Twins that have a document.",
         [this] { return static_cast<double>(committer->Read([](const TwinState& now) { return now.twin_count(); })); });
+  const auto quarantine_stat = [this](auto Quarantine::*member) {
+    return [this, member] {
+      return static_cast<double>(
+          committer->Read([member](const TwinState& now) { return (now.quarantine().*member)(); }));
+    };
+  };
+  gauge("quarantined_documents", "Documents of bridges in quarantine.", quarantine_stat(&Quarantine::count));
+  gauge("quarantined_bytes", "Bytes of these.", quarantine_stat(&Quarantine::bytes));
   gauge("pending_entries", "Entries that wait for the disk.", stat(&CommitterStats::pending_entries));
   gauge("pending_bytes", "Memory of the entries that wait for the disk.", stat(&CommitterStats::pending_bytes));
   counter("log_batches_total", "Appends to the log: an fsync each.", stat(&CommitterStats::batches));
@@ -313,6 +368,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const pb::GatewayConfig&
   parts.server->GetHealthCheckService()->SetServingStatus(true);
   parts.server->GetHealthCheckService()->SetServingStatus(pb::TwinService::service_full_name(), true);
   parts.server->GetHealthCheckService()->SetServingStatus(pb::SyncService::service_full_name(), true);
+  parts.server->GetHealthCheckService()->SetServingStatus(pb::QuarantineService::service_full_name(), true);
   parts.health.SetReady("recovery");
   Log(LogLevel::kInfo, "serving",
       {{"address", config.listen()}, {"port", parts.port}, {"ops_port", gateway->ops_port()}});

@@ -4,6 +4,7 @@
 #include "absl/time/clock.h"
 #include "certs/policy.h"
 #include "certs/tls_files.h"
+#include "gateway/validation_policy.h"
 #include "runtime/log.h"
 #include "runtime/ops_server.h"
 
@@ -114,6 +115,7 @@ void CompleteGatewayConfig(const std::string& config_path, pb::GatewayConfig* co
   pb::LinkedDataConfig* linked_data = config->mutable_linked_data();
   linked_data->set_max_document_bytes(check.NumberOr<uint64_t>(
       "linked_data.max_document_bytes", linked_data->max_document_bytes(), 128 * kKiB, 4 * kKiB, 8 * kMiB));
+  CompleteValidationConfig(config->mutable_validation(), errors);
 
   if (config->ops().address().empty()) config->mutable_ops()->set_address("127.0.0.1:9464");
   CheckOpsConfig(config->ops(), errors);

@@ -35,6 +35,11 @@ void GatewayMetrics::CountRefusedFrame(const absl::Status& status) {
   registry_->AddCounter("frames_refused_total", "Frames that were refused for good.", {{"reason", reason}}).Increment();
 }
 
+void GatewayMetrics::CountQuarantined(const std::string& reason) {
+  registry_->AddCounter("quarantined_total", "Documents that were put into quarantine.", {{"reason", reason}})
+      .Increment();
+}
+
 void GatewayMetrics::CountIssue(const std::string& reason, uint64_t count) {
   registry_
       ->AddCounter("issues_total", "Samples and frames that were recorded as issues of a bridge.", {{"reason", reason}})

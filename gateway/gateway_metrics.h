@@ -31,6 +31,8 @@ struct GatewayMetrics {
 
   // A frame was refused; `reason` is the ErrorInfo's, or the code when it has none.
   void CountRefusedFrame(const absl::Status& status);
+  // A refused document was put into quarantine.
+  void CountQuarantined(const std::string& reason);
   void CountIssue(const std::string& reason, uint64_t count);
   // `method` is a name of the proto file.
   void CountRpc(absl::string_view method, const absl::Status& status);

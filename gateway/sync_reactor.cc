@@ -216,6 +216,7 @@ void SyncReactor::CountApplied(uint64_t tag, const ApplyResult& result) {
   metrics.group_bytes.Increment(static_cast<double>(group.bytes));
   metrics.commit_seconds.Observe(static_cast<double>(parts_.clock->MonotonicNanos() - group.since_ns) / 1e9);
   for (const auto& [seq, status] : result.rejected) metrics.CountRefusedFrame(status);
+  for (const std::string& reason : result.quarantined) metrics.CountQuarantined(reason);
   for (const auto& [reason, count] : result.issues) metrics.CountIssue(reason, count);
 }
 

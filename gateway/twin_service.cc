@@ -154,11 +154,7 @@ TwinService::TwinService(const WatchParts& parts, const TwinServiceOptions& opti
 
 CallPtr TwinService::Begin(absl::string_view method, grpc::CallbackServerContext* context,
                            grpc::ServerUnaryReactor* reactor) {
-  absl::StatusOr<Caller> caller = callers_->Of(*context);
-  if (caller.ok()) return std::make_shared<Call>(method, context, reactor, *std::move(caller), parts_.metrics);
-  parts_.metrics->CountRpc(method, caller.status());
-  reactor->Finish(ToGrpcStatus(caller.status()));
-  return nullptr;
+  return BeginCall(method, context, reactor, *callers_, parts_.metrics);
 }
 
 void TwinService::RunOnReaders(const CallPtr& call, Work work) {
@@ -288,32 +284,6 @@ grpc::ServerWriteReactor<pb::WatchTwinsResponse>* TwinService::WatchTwins(grpc::
   return WatchReactor::Start(parts_, options_.watch, caller, *request);
 }
 
-grpc::ServerUnaryReactor* TwinService::ValidateTwin(grpc::CallbackServerContext* context,
-                                                    const pb::ValidateTwinRequest* request,
-                                                    pb::ValidateTwinResponse* response) {
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const CallPtr call = Begin("ValidateTwin", context, reactor);
-  if (call == nullptr) return reactor;
-  RequestErrors errors;
-  if (request->document().size() > options_.document_bytes_max) {
-    errors.Add("document", absl::StrCat("expected at most ", options_.document_bytes_max, " bytes, got ",
-                                        request->document().size()));
-  }
-  // Stores and shows nothing; but it costs time, which is for those who have business here.
-  absl::Status status = call->caller().CheckRole(Role::kReader);
-  if (call->caller().CheckRole(Role::kWriter).ok()) status = absl::OkStatus();
-  if (status.ok()) status = errors.status();
-  if (!status.ok()) {
-    call->Finish(status);
-    return reactor;
-  }
-  RunOnReaders(call, [request, response] {
-    SetValidationResult(ValidateText(request->document(), request->strict()), response->mutable_result());
-    return absl::OkStatus();
-  });
-  return reactor;
-}
-
 void TwinService::FillWritten(const Caller& caller, const std::string& twin, const ApplyResult& result,
                               pb::TwinDocument* document) const {
   const absl::StatusOr<TwinSnapshot> snapshot =
@@ -356,11 +326,14 @@ grpc::ServerUnaryReactor* TwinService::PutTwin(grpc::CallbackServerContext* cont
     if (!name_errors.ok()) return call->Finish(name_errors.status());
     if (absl::Status allowed = call->caller().Check(Role::kWriter, twin); !allowed.ok()) return call->Finish(allowed);
     writer_.Put(*std::move(document), request->etag(), call->caller().subject(),
-                [this, call, response, twin](absl::StatusOr<ApplyResult> result) {
-                  if (!result.ok()) return call->Finish(result.status());
+                [this, call, response, twin](absl::StatusOr<TwinWriter::Written> written) {
+                  if (!written.ok()) return call->Finish(written.status());
                   parts_.metrics->writes.Increment();
-                  FillWritten(callers_->Again(call->caller()), twin, *result, response->mutable_twin());
-                  response->set_created(result->created);
+                  FillWritten(callers_->Again(call->caller()), twin, written->applied, response->mutable_twin());
+                  response->set_created(written->applied.created);
+                  if (written->findings.has_value()) {
+                    SetValidationResult(*written->findings, response->mutable_result());
+                  }
                   call->Finish(absl::OkStatus());
                 });
   });
@@ -383,11 +356,15 @@ grpc::ServerUnaryReactor* TwinService::UpdateTwin(grpc::CallbackServerContext* c
   }
   RunOrRefuse(parts_.readers, call, [this, call, request, response] {
     writer_.Update(request->twin_id(), request->merge_patch(), request->etag(), call->caller().subject(),
-                   [this, call, request, response](absl::StatusOr<ApplyResult> result) {
-                     if (!result.ok()) return call->Finish(result.status());
+                   [this, call, request, response](absl::StatusOr<TwinWriter::Written> written) {
+                     if (!written.ok()) return call->Finish(written.status());
                      parts_.metrics->writes.Increment();
-                     FillWritten(callers_->Again(call->caller()), request->twin_id(), *result,
-                                 response->mutable_twin());
+                     const Caller caller = callers_->Again(call->caller());
+                     FillWritten(caller, request->twin_id(), written->applied, response->mutable_twin());
+                     // The findings name places of the whole document.
+                     if (written->findings.has_value() && caller.May(Role::kReader, request->twin_id())) {
+                       SetValidationResult(*written->findings, response->mutable_result());
+                     }
                      call->Finish(absl::OkStatus());
                    });
   });
@@ -409,10 +386,10 @@ grpc::ServerUnaryReactor* TwinService::DeleteTwin(grpc::CallbackServerContext* c
     return reactor;
   }
   writer_.Delete(request->twin_id(), request->etag(), call->caller().subject(),
-                 [this, call, response](absl::StatusOr<ApplyResult> result) {
-                   if (!result.ok()) return call->Finish(result.status());
+                 [this, call, response](absl::StatusOr<TwinWriter::Written> written) {
+                   if (!written.ok()) return call->Finish(written.status());
                    parts_.metrics->writes.Increment();
-                   response->set_revision(result->revision);
+                   response->set_revision(written->applied.revision);
                    call->Finish(absl::OkStatus());
                  });
   return reactor;

@@ -51,6 +51,9 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
   grpc::ServerUnaryReactor* ValidateTwin(grpc::CallbackServerContext* context,
                                          const mvmd::twin::v1alpha1::ValidateTwinRequest* request,
                                          mvmd::twin::v1alpha1::ValidateTwinResponse* response) override;
+  grpc::ServerUnaryReactor* BatchValidateTwins(grpc::CallbackServerContext* context,
+                                               const mvmd::twin::v1alpha1::BatchValidateTwinsRequest* request,
+                                               mvmd::twin::v1alpha1::BatchValidateTwinsResponse* response) override;
   grpc::ServerUnaryReactor* PutTwin(grpc::CallbackServerContext* context,
                                     const mvmd::twin::v1alpha1::PutTwinRequest* request,
                                     mvmd::twin::v1alpha1::PutTwinResponse* response) override;

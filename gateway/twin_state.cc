@@ -58,6 +58,15 @@ ApplyResult TwinState::Apply(uint64_t revision, const pb::LogEntry& entry, std::
     case pb::LogEntry::kTwinDeleted:
       impl_->ApplyDelete(entry.twin_deleted(), &context);
       break;
+    case pb::LogEntry::kValidationPolicyChanged:
+      impl_->validation_policy = NormalizedPolicy(entry.validation_policy_changed().policy());
+      break;
+    case pb::LogEntry::kDocumentRedriven:
+      impl_->ApplyRedrive(entry.document_redriven(), &context);
+      break;
+    case pb::LogEntry::kDocumentDiscarded:
+      impl_->ApplyDiscard(entry.document_discarded(), &context);
+      break;
     case pb::LogEntry::BODY_NOT_SET:
       break;
   }

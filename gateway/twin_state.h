@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "gateway/parsed_group.h"
+#include "gateway/quarantine.h"
 #include "mvmd/twin/v1alpha1/log.pb.h"
 #include "mvmd/twin/v1alpha1/state.pb.h"
 #include "mvmd/twin/v1alpha1/sync.pb.h"
@@ -89,6 +90,8 @@ struct ApplyResult {
   std::vector<std::pair<uint64_t, absl::Status>> rejected;
   // What was recorded as issues of the bridge, with how many samples or frames each concerns.
   std::vector<std::pair<std::string, uint64_t>> issues;
+  // Reasons of those that were put into quarantine.
+  std::vector<std::string> quarantined;
   // Twins with samples but no document: ask the bridge.
   std::vector<std::string> documents_wanted;
   // SessionOpened: what was declared in the epoch before, by binding. The policy may have changed since.
@@ -136,6 +139,11 @@ inline constexpr char kKeyframeKind = 'k';
 std::string KeyframeKey(absl::string_view twin, uint64_t revision);
 // 0: `key` is none of a keyframe.
 uint64_t KeyframeRevisionOf(absl::string_view key);
+// A document in quarantine, and what clients have merged into its twin where that counts.
+struct QuarantinedTwin {
+  Quarantine::Document document;
+  std::optional<Json> overlay;
+};
 
 // State that changed since the last checkpoint, as key-value pairs; a null value deletes the key.
 struct Checkpoint {
@@ -156,6 +164,7 @@ struct TwinStateLimits {
   size_t gaps_kept = 256;                    // a twin; the oldest are merged
   // (sensor, segment of the log) pairs that are known not to be worth reading; with more sensors segments get longer.
   size_t history_rows_max = 1 << 20;
+  QuarantineLimits quarantine = {};
   // A twin that changes has a keyframe when the log has grown by keyframe_bytes_min and this time has passed since its
   // last one, or when the log has grown by keyframe_bytes_max: what a read of its past has to fold again.
   int64_t keyframe_interval_ns = 300'000'000'000;
@@ -285,6 +294,13 @@ class TwinState {
   const SensorRef* SensorAt(uint32_t number) const;
   // At `revision`, and its last change after `after`.
   PastConnection ConnectionOf(absl::string_view bridge, uint64_t after, uint64_t revision) const;
+  // Which documents have to be valid, normalized. It holds for what is written; what is served may be older.
+  const mvmd::twin::v1alpha1::ValidationPolicy& validation_policy() const;
+  mvmd::twin::v1alpha1::ValidationMode ValidationModeOf(absl::string_view twin) const;
+  // Documents of bridges that were refused.
+  const Quarantine& quarantine() const;
+  // NOT_FOUND (reason QUARANTINE_EMPTY).
+  absl::StatusOr<QuarantinedTwin> GetQuarantined(const std::string& bridge, const std::string& twin) const;
 
   // Sessions that are open in the log; after a restart their bridges are gone.
   std::vector<std::pair<std::string, uint64_t>> OpenSessions() const;

@@ -14,6 +14,7 @@
 //   f epoch:8 length of bridge:4 bridge twin   newest whole document
 //   h revision:8                           segment of the history index
 //   k length of twin:4 twin revision:8     keyframe of a twin; not restored
+//   q length of bridge:4 bridge twin       document in quarantine
 //
 // Numbers are big-endian.
 #include <algorithm>
@@ -91,6 +92,13 @@ uint64_t KeyframeRevisionOf(absl::string_view key) {
     revision = revision << 8 | static_cast<unsigned char>(byte);
   }
   return revision;
+}
+
+std::string QuarantineKey(absl::string_view bridge, absl::string_view twin) {
+  std::string key = "q";
+  AppendBigEndian(static_cast<uint32_t>(bridge.size()), &key);
+  key.append(bridge.data(), bridge.size());
+  return key.append(twin.data(), twin.size());
 }
 
 // Out
@@ -327,7 +335,9 @@ void TwinState::Impl::CollectCommon(bool everything, const PutPair& put) const {
   record.mutable_header()->set_definitions_forgotten_revision(definitions_forgotten_revision);
   record.mutable_header()->set_past_first_revision(past_first_revision);
   record.mutable_header()->set_log_bytes(log_bytes);
+  *record.mutable_header()->mutable_validation_policy() = validation_policy;
   put("H", record.SerializeAsString());
+  CollectQuarantine(everything, put);
   for (const auto& [name, bridge] : bridges) {
     if (everything || bridge->dirty) put(NameKey('b', name), BridgeRecord(*bridge).SerializeAsString());
     for (const auto& [number, epoch] : bridge->epochs) CollectEpoch(*epoch, everything, put);
@@ -376,6 +386,7 @@ void TwinState::Impl::ClearMarks() {
   dirty_live.clear();
   dirty_documents.clear();
   open_segment_dirty = false;
+  quarantine_dirty.clear();
   for (const auto& [name, bridge] : bridges) {
     bridge->dirty = false;
     for (const auto& [number, epoch] : bridge->epochs) {

@@ -2,7 +2,8 @@
 //
 //   definition = merge(put document, or else the base document of the bridge; overlay)
 //
-//  1. What is served is valid: a document or a patch whose result is not, changes nothing.
+//  1. What is served was valid when it was written, where the policy of validation said so then: a document or a patch
+//     whose result is not, changes nothing.
 //  2. A definition whose canonical bytes stay the same has not changed, whatever was written.
 //  3. A put document hides the base document, which goes on being updated behind it.
 //  4. A removed twin comes back by a put, or by a base document other than the one it had.
@@ -23,52 +24,12 @@ namespace pb = mvmd::twin::v1alpha1;
 namespace {
 
 constexpr size_t kSha256Bytes = 32;
-constexpr size_t kFindingsTold = 16;
 // Memory of a past definition beside its text, about.
 constexpr size_t kPastDefinitionBytes = 256;
 
 absl::Status BadChunk(absl::string_view twin, absl::string_view message) {
   return MakeError(absl::StatusCode::kInvalidArgument, "CHUNK_MALFORMED",
                    absl::StrCat("document of twin \"", twin, "\": ", message), {{"twin", std::string(twin)}});
-}
-
-absl::Status DocumentInvalid(absl::string_view twin, absl::string_view message) {
-  return MakeError(absl::StatusCode::kInvalidArgument, "DOCUMENT_INVALID",
-                   absl::StrCat("document of twin \"", twin, "\": ", message), {{"twin", std::string(twin)}});
-}
-
-// Only a document that passes is served.
-absl::Status CheckDocument(const Json& document, absl::string_view twin) {
-  const RuleResult result = ValidateDocument(document, /*strict=*/false);
-  if (!result.valid) {
-    const RuleFinding& first = result.errors.front();
-    absl::Status status = DocumentInvalid(twin, absl::StrCat("expected a valid document, got ", result.errors.size(),
-                                                             " errors, the first: ", first.property, ": ",
-                                                             first.rule->message, " (", first.rule->id, ")"));
-    for (size_t i = 0; i < std::min(result.errors.size(), kFindingsTold); ++i) {
-      const RuleFinding& finding = result.errors[i];
-      AddFieldViolation(finding.property, absl::StrCat(finding.rule->message, " (", finding.rule->id, ")"), &status);
-    }
-    return status;
-  }
-  absl::StatusOr<std::string> id = TwinIdOf(document);
-  if (!id.ok()) return DocumentInvalid(twin, id.status().message());
-  if (*id != twin) {
-    return DocumentInvalid(twin, absl::StrCat("identifier.value: expected \"", twin, "\", got \"", *id, "\""));
-  }
-  if (twin.size() > kNameBytesMax) {
-    return DocumentInvalid(twin.substr(0, kNameBytesMax), absl::StrCat("identifier.value: expected at most ",
-                                                                       kNameBytesMax, " bytes, got ", twin.size()));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckSize(absl::string_view canonical, size_t bytes_max, absl::string_view twin) {
-  if (canonical.size() <= bytes_max) return absl::OkStatus();
-  return MakeError(
-      absl::StatusCode::kInvalidArgument, "DOCUMENT_TOO_LARGE",
-      absl::StrCat("document of twin \"", twin, "\": expected at most ", bytes_max, " bytes, got ", canonical.size()),
-      {{"twin", std::string(twin)}});
 }
 
 // Same `dateModified`, or none in both.
@@ -203,12 +164,14 @@ absl::Status TwinState::Impl::AddChunk(const pb::DocumentChunk& chunk, Twin* twi
                      absl::StrCat("document of twin \"", twin->id,
                                   "\": expected the SHA-256 that its chunks name, got another; send it again"));
   }
-  return TakeBase(text, twin, context);
+  return TakeSent(text, twin, context);
 }
 
-absl::Status TwinState::Impl::TakeBase(absl::string_view text, Twin* twin, Context* context) {
+absl::Status TwinState::Impl::TakeBase(absl::string_view text, Twin* twin, Context* context,
+                                       std::optional<RuleResult>* findings) {
   JsonParseResult parsed = ParseIJson(text);
   if (!parsed.ok) {
+    *findings = ValidateText(text, /*strict=*/false);
     for (const JsonProblem& problem : parsed.problems) {
       if (problem.rule == "DOC-05") continue;
       return DocumentInvalid(twin->id, absl::StrCat("line ", problem.line, ", column ", problem.column, ": ",
@@ -216,9 +179,14 @@ absl::Status TwinState::Impl::TakeBase(absl::string_view text, Twin* twin, Conte
     }
     return DocumentInvalid(twin->id, "expected I-JSON, got something else");
   }
-  if (absl::Status status = CheckDocument(parsed.value, twin->id); !status.ok()) return status;
+  const pb::ValidationMode mode = ModeOf(twin->id);
+  DocumentCheck check = CheckTwinDocument(parsed.value, twin->id, mode);
+  if (check.is_validated) *findings = std::move(check.result);
+  if (!check.status.ok()) return check.status;
   std::string canonical = Canonicalize(parsed.value);
-  if (absl::Status status = CheckSize(canonical, limits.document_bytes_max, twin->id); !status.ok()) return status;
+  if (absl::Status status = CheckDocumentSize(canonical, limits.document_bytes_max, twin->id); !status.ok()) {
+    return status;
+  }
   std::string digest = Sha256(canonical);
   if (digest == twin->base_digest) {
     if (!twin->deleted()) OwnByDocument(twin, context);
@@ -228,10 +196,14 @@ absl::Status TwinState::Impl::TakeBase(absl::string_view text, Twin* twin, Conte
   Json tree = std::move(parsed.value);
   if (twin->overlay.has_value() && twin->put.empty()) {
     tree = MergePatch(tree, *twin->overlay);
-    if (absl::Status status = CheckDocument(tree, twin->id); !status.ok()) {
-      return DocumentInvalid(twin->id, absl::StrCat("does not go with what clients have changed: ", status.message()));
+    DocumentCheck merged = CheckTwinDocument(tree, twin->id, mode);
+    if (merged.is_validated) *findings = std::move(merged.result);
+    if (!merged.status.ok()) {
+      return DocumentInvalid(twin->id,
+                             absl::StrCat("does not go with what clients have changed: ", merged.status.message()));
     }
   }
+  if (findings->has_value()) TellOfErrors(**findings, *twin, context);
   twin->base = std::move(canonical);
   twin->base_digest = std::move(digest);
   MarkDocuments(twin);
@@ -253,10 +225,10 @@ void TwinState::Impl::ApplyPut(const pb::DocumentPut& put, Context* context) {
     result->status = DocumentInvalid(put.twin(), document.status().message());
     return;
   }
-  result->status = CheckDocument(*document, put.twin());
+  result->status = CheckTwinDocument(*document, put.twin(), ModeOf(put.twin())).status;
   if (!result->status.ok()) return;
   std::string canonical = Canonicalize(*document);
-  result->status = CheckSize(canonical, limits.document_bytes_max, put.twin());
+  result->status = CheckDocumentSize(canonical, limits.document_bytes_max, put.twin());
   if (!result->status.ok()) return;
 
   Twin* twin = InternTwin(put.twin());
@@ -287,11 +259,11 @@ void TwinState::Impl::ApplyPatch(const pb::OverlayPatched& patched, Context* con
   }
   Json overlay = ComposeOverlay(known->overlay.has_value() ? *known->overlay : Json::Object(), *patch);
   const Json tree = MergePatch(ParseOwn(known->put.empty() ? known->base : known->put), overlay);
-  result->status = CheckDocument(tree, patched.twin());
+  result->status = CheckTwinDocument(tree, patched.twin(), ModeOf(patched.twin())).status;
   if (!result->status.ok()) return;
-  result->status = CheckSize(Canonicalize(tree), limits.document_bytes_max, patched.twin());
+  result->status = CheckDocumentSize(Canonicalize(tree), limits.document_bytes_max, patched.twin());
   if (!result->status.ok()) return;
-  result->status = CheckSize(Canonicalize(overlay), limits.document_bytes_max, patched.twin());
+  result->status = CheckDocumentSize(Canonicalize(overlay), limits.document_bytes_max, patched.twin());
   if (!result->status.ok()) return;
 
   Twin* twin = InternTwin(patched.twin());
@@ -442,6 +414,8 @@ void TwinState::Impl::BoundPastDefinitions() {
 
 void TwinState::Impl::OwnByDocument(Twin* twin, Context* context) {
   if (twin->owner == context->bridge) return;
+  // A bridge that feeds the twin by now goes on doing so.
+  if (context->is_redrive && twin->owner != nullptr) return;
   TwinWillChange(twin, context->revision, context->time_unix_ns);
   SetOwner(twin, context->bridge);
   twin->revision = context->revision;

@@ -2,6 +2,7 @@
 //
 //   twin_state.cc             dispatch, sessions, readers
 //   twin_state_documents.cc   definitions: chunks of the bridge, writes of clients
+//   twin_state_quarantine.cc  documents that were refused, and the policy of validation
 //   twin_state_samples.cc     bindings, blocks, gaps, Resolve
 //   twin_state_history.cc     which part of the log has samples of what
 //   twin_state_past.cc        keyframes, and what else a reader of the past has to know
@@ -28,8 +29,11 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "gateway/document_check.h"
 #include "gateway/live_twin.h"
+#include "gateway/quarantine.h"
 #include "gateway/twin_state.h"
+#include "gateway/validation_policy.h"
 #include "mvmd/twin/v1alpha1/state.pb.h"
 
 namespace mvmd {
@@ -49,6 +53,7 @@ inline constexpr uint32_t kBindingTableRows = 256;
 // Keys of a checkpoint, twin_state_checkpoint.cc.
 std::string SensorKey(uint32_t number);
 std::string SegmentKey(uint64_t first_revision);
+std::string QuarantineKey(absl::string_view bridge, absl::string_view twin);
 inline constexpr uint32_t kStateFormatVersion = 1;
 // Our own canonical form, so that it can be read.
 Json ParseOwn(absl::string_view canonical);
@@ -247,9 +252,11 @@ struct TwinState::Impl {
     int64_t time_unix_ns = 0;
     AppliedEntry* applied = nullptr;  // null: nobody wants to know
     ApplyResult* result = nullptr;
+    // FramesReceived, and DocumentRedriven.
+    Bridge* bridge = nullptr;
+    bool is_redrive = false;
     // FramesReceived only.
     Session* session = nullptr;
-    Bridge* bridge = nullptr;
     Epoch* epoch = nullptr;
     bool backfill = false;
     uint32_t frame = 0;  // index
@@ -260,7 +267,8 @@ struct TwinState::Impl {
     std::vector<mvmd::twin::v1alpha1::Gap> bridge_gaps;  // of the whole bridge, merged
   };
 
-  explicit Impl(const TwinStateLimits& limits_in) : limits(limits_in) {}
+  explicit Impl(const TwinStateLimits& limits_in)
+      : limits(limits_in), validation_policy(NormalizedPolicy({})), quarantine(limits_in.quarantine) {}
 
   // twin_state.cc
   void Open(const mvmd::twin::v1alpha1::SessionOpened& opened, Context* context);
@@ -286,7 +294,9 @@ struct TwinState::Impl {
   using PastDefinitions = std::map<std::pair<uint64_t, std::string>, PastDefinition>;
   void ApplyChunk(const mvmd::twin::v1alpha1::DocumentChunk& chunk, Context* context);
   absl::Status AddChunk(const mvmd::twin::v1alpha1::DocumentChunk& chunk, Twin* twin, Context* context);
-  absl::Status TakeBase(absl::string_view text, Twin* twin, Context* context);
+  // `findings`: what the rules say of the document, or of what the overlay makes of it; not set where they are not
+  // asked.
+  absl::Status TakeBase(absl::string_view text, Twin* twin, Context* context, std::optional<RuleResult>* findings);
   void MakeRoomForUnfinished(const Unfinished& keep, Context* context);
   void ApplyPut(const mvmd::twin::v1alpha1::DocumentPut& put, Context* context);
   void ApplyPatch(const mvmd::twin::v1alpha1::OverlayPatched& patched, Context* context);
@@ -306,6 +316,22 @@ struct TwinState::Impl {
   // The bridge of the context has sent a document of the twin.
   void OwnByDocument(Twin* twin, Context* context);
   void ResolveDocuments(AppliedEntry* applied) const;
+
+  // twin_state_quarantine.cc
+  // Takes a document as TakeBase does, or keeps it.
+  absl::Status TakeSent(const std::string& text, Twin* twin, Context* context);
+  // `status` says why.
+  void PutIntoQuarantine(QuarantinedDocument document, const absl::Status& status,
+                         const std::optional<RuleResult>& findings, Context* context);
+  // Null, and the status says why, when there is none or another one.
+  Quarantine::Document FindQuarantined(const std::string& bridge, const std::string& twin, uint64_t expected_revision,
+                                       absl::Status* status) const;
+  void ApplyRedrive(const mvmd::twin::v1alpha1::DocumentRedriven& redriven, Context* context);
+  void ApplyDiscard(const mvmd::twin::v1alpha1::DocumentDiscarded& discarded, Context* context);
+  // Of a document that is taken with them.
+  void TellOfErrors(const RuleResult& findings, const Twin& twin, Context* context);
+  mvmd::twin::v1alpha1::ValidationMode ModeOf(absl::string_view twin) const;
+  void SaveQuarantined(const std::string& bridge, const std::string& twin);
 
   // twin_state_samples.cc
   void ApplyFrames(const mvmd::twin::v1alpha1::FramesReceived& received, std::shared_ptr<const ParsedGroup> group,
@@ -362,6 +388,7 @@ struct TwinState::Impl {
   void CollectCommon(bool everything, const PutPair& put) const;
   void CollectEpoch(const Epoch& epoch, bool everything, const PutPair& put) const;
   void CollectTwin(const Twin& twin, bool live, bool documents, const PutPair& put) const;
+  void CollectQuarantine(bool everything, const PutPair& put) const;
   void ClearMarks();
   void ForgetDefinitionsBefore(Twin* twin, uint64_t revision);
   // Returns the epochs of those that are left.
@@ -377,6 +404,8 @@ struct TwinState::Impl {
   absl::Status RebuildBindings(const mvmd::twin::v1alpha1::BindingTable& table);
   absl::Status RebuildUnfinished(const mvmd::twin::v1alpha1::UnfinishedDocument& document);
   absl::Status RebuildSegment(const mvmd::twin::v1alpha1::HistorySegment& segment);
+  // False when it is of an unknown bridge.
+  bool RebuildQuarantined(const mvmd::twin::v1alpha1::QuarantinedDocumentState& state);
   void FinishSegments();
   Sensor* SensorAt(uint32_t number) const;
   Bridge* BridgeAt(absl::string_view name) const;
@@ -389,6 +418,8 @@ struct TwinState::Impl {
   uint64_t definitions_forgotten_revision = 0;
   uint64_t past_first_revision = 1;  // what is needed to read the past is known from here on
   uint64_t log_bytes = 0;            // of all groups ever, about
+  mvmd::twin::v1alpha1::ValidationPolicy validation_policy;
+  Quarantine quarantine;
   size_t twins_defined = 0;
   std::map<std::string, std::unique_ptr<Twin>, std::less<>> twins;
   std::vector<std::unique_ptr<Sensor>> sensors;  // by number
@@ -405,6 +436,7 @@ struct TwinState::Impl {
   std::map<std::string, std::optional<std::string>> changed_records;
   std::vector<Twin*> dirty_live;
   std::vector<Twin*> dirty_documents;
+  std::set<Quarantine::Key> quarantine_dirty;
   // Between Restore and FinishRestore.
   std::vector<mvmd::twin::v1alpha1::StateRecord> restoring;
   TwinNames restored_gap_twins;  // of the newest note

@@ -30,6 +30,7 @@ constexpr pb::StateRecord::RecordCase kRebuildOrder[] = {
     pb::StateRecord::kFinishedDocument,
     pb::StateRecord::kHistorySegment,
     pb::StateRecord::kTwinKeyframe,
+    pb::StateRecord::kQuarantinedDocument,
 };
 
 absl::Status Damaged(absl::string_view what) {
@@ -117,6 +118,7 @@ absl::Status TwinState::Impl::Rebuild(const pb::StateRecord& record) {
       definitions_forgotten_revision = record.header().definitions_forgotten_revision();
       past_first_revision = record.header().past_first_revision();
       log_bytes = record.header().log_bytes();
+      validation_policy = NormalizedPolicy(record.header().validation_policy());
       return absl::OkStatus();
     case pb::StateRecord::kSensorName:
       // In the order of their numbers.
@@ -181,6 +183,9 @@ absl::Status TwinState::Impl::Rebuild(const pb::StateRecord& record) {
     case pb::StateRecord::kHistorySegment:
       return RebuildSegment(record.history_segment());
     case pb::StateRecord::kTwinKeyframe:
+    case pb::StateRecord::kQuarantinedDocument:
+      if (RebuildQuarantined(record.quarantined_document())) return absl::OkStatus();
+      return Damaged("a document in quarantine is of an unknown bridge");
     case pb::StateRecord::RECORD_NOT_SET:
       break;
   }

@@ -461,6 +461,12 @@ absl::StatusOr<std::shared_ptr<const AppliedEntry>> TwinState::Resolve(uint64_t 
       case pb::LogEntry::kTwinDeleted:
         impl_->CheckDefinitionKept(entry.twin_deleted().twin(), applied.get());
         break;
+      case pb::LogEntry::kDocumentRedriven:
+        impl_->CheckDefinitionKept(entry.document_redriven().twin(), applied.get());
+        break;
+      case pb::LogEntry::kValidationPolicyChanged:
+      case pb::LogEntry::kDocumentDiscarded:
+        break;
       case pb::LogEntry::BODY_NOT_SET:
         return MakeError(absl::StatusCode::kDataLoss, "ENTRY_UNKNOWN",
                          absl::StrCat("log: the entry at revision ", revision, " has no body that this gateway knows"));

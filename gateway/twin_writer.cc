@@ -19,14 +19,6 @@ namespace pb = mvmd::twin::v1alpha1;
 constexpr size_t kRefusedBytesMax = 2000;
 constexpr size_t kViolationBytesMax = 1000;
 
-void SetFinding(const RuleFinding& finding, pb::Finding* out) {
-  out->set_property(finding.property);
-  out->set_message(finding.rule->message);
-  out->set_severity(finding.severity == Severity::kError ? "error" : "warning");
-  out->set_rule(finding.rule->id);
-  out->set_pointer(finding.pointer);
-}
-
 absl::Status TooLarge(absl::string_view field, size_t bytes_max, size_t bytes) {
   RequestErrors errors;
   errors.Add(field, absl::StrCat("expected at most ", bytes_max, " bytes, got ", bytes));
@@ -42,15 +34,6 @@ absl::Status CheckEtag(absl::string_view etag) {
 
 }  // namespace
 
-void SetValidationResult(const RuleResult& result, pb::ValidationResult* out) {
-  out->set_valid(result.valid);
-  out->set_strict(result.strict);
-  out->set_profile(kProfileName);
-  out->set_validated_against(kValidatedAgainst);
-  for (const RuleFinding& finding : result.errors) SetFinding(finding, out->add_errors());
-  for (const RuleFinding& finding : result.warnings) SetFinding(finding, out->add_warnings());
-}
-
 absl::Status DocumentInvalidError(absl::string_view field, const RuleResult& result) {
   const size_t count = result.errors.size();
   std::string message = absl::StrCat("the document breaks ", count, count == 1 ? " rule" : " rules");
@@ -62,20 +45,12 @@ absl::Status DocumentInvalidError(absl::string_view field, const RuleResult& res
   absl::Status status = MakeError(absl::StatusCode::kInvalidArgument, "DOCUMENT_INVALID", message,
                                   {{"error_count", absl::StrCat(count)}});
   pb::DocumentRefused refused;
-  refused.mutable_result()->set_valid(false);
-  refused.mutable_result()->set_strict(result.strict);
-  refused.mutable_result()->set_profile(kProfileName);
-  refused.mutable_result()->set_validated_against(kValidatedAgainst);
-  size_t refused_bytes = refused.ByteSizeLong();
+  SetValidationResult(result, kRefusedBytesMax, refused.mutable_result());
   size_t violation_bytes = 0;
-  for (const RuleFinding& finding : result.errors) {
-    pb::Finding entry;
-    SetFinding(finding, &entry);
-    refused_bytes += entry.ByteSizeLong() + 4;
-    if (refused_bytes > kRefusedBytesMax) break;
-    *refused.mutable_result()->add_errors() = std::move(entry);
-    const std::string path = finding.property.empty() ? std::string(field) : absl::StrCat(field, ".", finding.property);
-    const std::string what = absl::StrCat(finding.rule->id, ": ", finding.rule->message);
+  for (const pb::Finding& finding : refused.result().errors()) {
+    const std::string path =
+        finding.property().empty() ? std::string(field) : absl::StrCat(field, ".", finding.property());
+    const std::string what = absl::StrCat(finding.rule(), ": ", finding.message());
     violation_bytes += path.size() + what.size() + 8;
     if (violation_bytes <= kViolationBytesMax) AddFieldViolation(path, what, &status);
   }
@@ -91,17 +66,25 @@ absl::StatusOr<TwinWriter::CheckedDocument> TwinWriter::CheckDocument(absl::stri
   if (document.size() > options_.document_bytes_max) {
     return TooLarge("document", options_.document_bytes_max, document.size());
   }
-  const RuleResult result = ValidateText(document, /*strict=*/false);
-  if (!result.valid) return DocumentInvalidError("document", result);
   const JsonParseResult parsed = ParseIJson(document);
   absl::StatusOr<std::string> id = TwinIdOf(parsed.value);
-  if (!id.ok()) return id.status();
+  if (!parsed.ok || !id.ok()) {
+    // Whatever the policy says: without these two it is nobody's document. The rules say so too, and more.
+    const RuleResult result = ValidateText(document, /*strict=*/false);
+    if (!result.valid) return DocumentInvalidError("document", result);
+    return id.status();
+  }
+  std::optional<RuleResult> findings;
+  if (const pb::ValidationMode mode = ModeOf(*id); mode != pb::VALIDATION_MODE_OFF) {
+    findings = ValidateText(document, /*strict=*/false);
+    if (!findings->valid && mode != pb::VALIDATION_MODE_WARN) return DocumentInvalidError("document", *findings);
+  }
   if (!twin.empty() && *id != twin) {
     RequestErrors errors;
     errors.Add("twin_id", absl::StrCat("expected the document's identifier.value \"", *id, "\", got \"", twin, "\""));
     return errors.status();
   }
-  return CheckedDocument{*std::move(id), Canonicalize(parsed.value)};
+  return CheckedDocument{*std::move(id), Canonicalize(parsed.value), std::move(findings)};
 }
 
 void TwinWriter::Put(CheckedDocument document, const std::string& etag, const std::string& principal, Done done) {
@@ -112,7 +95,7 @@ void TwinWriter::Put(CheckedDocument document, const std::string& etag, const st
   put->set_document(std::move(document.canonical));
   put->set_principal(principal);
   put->set_expected_etag(etag);
-  Append(std::move(entry), std::move(done));
+  Append(std::move(entry), std::move(document.findings), std::move(done));
 }
 
 void TwinWriter::Delete(const std::string& twin, const std::string& etag, const std::string& principal, Done done) {
@@ -122,7 +105,7 @@ void TwinWriter::Delete(const std::string& twin, const std::string& etag, const 
   deleted->set_twin(twin);
   deleted->set_principal(principal);
   deleted->set_expected_etag(etag);
-  Append(std::move(entry), std::move(done));
+  Append(std::move(entry), std::nullopt, std::move(done));
 }
 
 void TwinWriter::Update(const std::string& twin, const std::string& merge_patch, const std::string& etag,
@@ -149,9 +132,16 @@ void TwinWriter::Update(const std::string& twin, const std::string& merge_patch,
   TryUpdate(std::move(update));
 }
 
-absl::Status TwinWriter::CheckMerged(const std::string& twin, const Json& merged) const {
-  const RuleResult result = ValidateDocument(merged, /*strict=*/false);
-  if (!result.valid) return DocumentInvalidError("merge_patch", result);
+pb::ValidationMode TwinWriter::ModeOf(const std::string& twin) const {
+  return committer_->Read([&twin](const TwinState& state) { return state.ValidationModeOf(twin); });
+}
+
+absl::Status TwinWriter::CheckMerged(const std::string& twin, const Json& merged,
+                                     std::optional<RuleResult>* findings) const {
+  if (const pb::ValidationMode mode = ModeOf(twin); mode != pb::VALIDATION_MODE_OFF) {
+    *findings = ValidateDocument(merged, /*strict=*/false);
+    if (!(*findings)->valid && mode != pb::VALIDATION_MODE_WARN) return DocumentInvalidError("merge_patch", **findings);
+  }
   const absl::StatusOr<std::string> id = TwinIdOf(merged);
   if (id.ok() && *id == twin) return absl::OkStatus();
   RequestErrors errors;
@@ -170,7 +160,8 @@ void TwinWriter::TryUpdate(std::shared_ptr<PendingUpdate> update) {
     return std::move(update->done)(std::move(status));
   }
   const Json merged = MergePatch(snapshot->definition->tree, update->patch);
-  if (absl::Status status = CheckMerged(update->twin, merged); !status.ok()) {
+  std::optional<RuleResult> findings;
+  if (absl::Status status = CheckMerged(update->twin, merged, &findings); !status.ok()) {
     return std::move(update->done)(std::move(status));
   }
   if (const size_t bytes = Canonicalize(merged).size(); bytes > options_.document_bytes_max) {
@@ -182,20 +173,29 @@ void TwinWriter::TryUpdate(std::shared_ptr<PendingUpdate> update) {
   patched->set_merge_patch(Canonicalize(update->patch));
   patched->set_principal(update->principal);
   patched->set_expected_etag(current);
-  Append(std::move(entry), [this, update, any](absl::StatusOr<ApplyResult> result) {
+  Append(std::move(entry), std::move(findings), [this, update, any](absl::StatusOr<Written> written) {
     // Someone else was faster: what was validated is not what would have been made.
-    if (any && !result.ok() && ReasonOf(result.status()) == "ETAG_MISMATCH" && --update->tries_left > 0) {
+    if (any && !written.ok() && ReasonOf(written.status()) == "ETAG_MISMATCH" && --update->tries_left > 0) {
       return TryUpdate(update);
     }
-    std::move(update->done)(std::move(result));
+    std::move(update->done)(std::move(written));
   });
 }
 
-void TwinWriter::Append(pb::LogEntry entry, Done done) {
+void TwinWriter::Append(pb::LogEntry entry, std::optional<RuleResult> findings, Done done) {
+  AppendEntry(committer_, executor_, std::move(entry),
+              [findings = std::move(findings), done = std::move(done)](absl::StatusOr<ApplyResult> result) mutable {
+                if (!result.ok()) return std::move(done)(result.status());
+                std::move(done)(Written{*std::move(result), std::move(findings)});
+              });
+}
+
+void AppendEntry(Committer* committer, Executor* executor, pb::LogEntry entry,
+                 absl::AnyInvocable<void(absl::StatusOr<ApplyResult> result) &&> done) {
   // Shared: the committer takes it only when there is room.
-  auto shared = std::make_shared<Done>(std::move(done));
+  auto shared = std::make_shared<decltype(done)>(std::move(done));
   const absl::Status queued =
-      committer_->Append(std::move(entry), nullptr, [executor = executor_, shared](const ApplyResult& result) {
+      committer->Append(std::move(entry), nullptr, [executor, shared](const ApplyResult& result) {
         absl::StatusOr<ApplyResult> outcome = result;
         if (!result.status.ok()) outcome = result.status;
         const bool taken = executor->TryRun([shared, outcome]() mutable { std::move (*shared)(std::move(outcome)); });

@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "gateway/committer.h"
+#include "gateway/document_check.h"
 #include "gateway/twin_state.h"
 #include "mvmd/twin/v1alpha1/twin_service.pb.h"
 #include "runtime/executor.h"
@@ -23,8 +25,12 @@ namespace mvmd {
 // `done` is called on a thread of the executor, or on the caller's when the write was refused before it was logged.
 class TwinWriter {
  public:
-  // What a write did.
-  using Done = absl::AnyInvocable<void(absl::StatusOr<ApplyResult> result) &&>;
+  // What a write did, and what the rules say of the document that it made; not set where the policy does not ask them.
+  struct Written {
+    ApplyResult applied;
+    std::optional<RuleResult> findings;
+  };
+  using Done = absl::AnyInvocable<void(absl::StatusOr<Written> written) &&>;
 
   struct Options {
     size_t document_bytes_max = 8 << 20;
@@ -36,10 +42,11 @@ class TwinWriter {
   TwinWriter(Committer* committer, Executor* executor, const Options& options);
 
   // The twin that `document` says it is. INVALID_ARGUMENT: REQUEST_INVALID (too large), DOCUMENT_INVALID (with the
-  // findings), or an id that is not `twin` (unless that is empty).
+  // findings; the policy of validation says whether that is asked), or an id that is not `twin` (unless that is empty).
   struct CheckedDocument {
     std::string twin;
     std::string canonical;
+    std::optional<RuleResult> findings;
   };
   absl::StatusOr<CheckedDocument> CheckDocument(absl::string_view twin, const std::string& document) const;
 
@@ -62,19 +69,22 @@ class TwinWriter {
   };
   void TryUpdate(std::shared_ptr<PendingUpdate> update);
   // INVALID_ARGUMENT or OK: what the merged document looks like.
-  absl::Status CheckMerged(const std::string& twin, const Json& merged) const;
-  void Append(mvmd::twin::v1alpha1::LogEntry entry, Done done);
+  absl::Status CheckMerged(const std::string& twin, const Json& merged, std::optional<RuleResult>* findings) const;
+  void Append(mvmd::twin::v1alpha1::LogEntry entry, std::optional<RuleResult> findings, Done done);
+  mvmd::twin::v1alpha1::ValidationMode ModeOf(const std::string& twin) const;
 
   Committer* const committer_;
   Executor* const executor_;
   const Options options_;
 };
 
+// Appends an entry of a client, and calls `done` with what it did, or why it did nothing: on a thread of the executor,
+// or on this one when it was refused before it was logged. Both outlive the call.
+void AppendEntry(Committer* committer, Executor* executor, mvmd::twin::v1alpha1::LogEntry entry,
+                 absl::AnyInvocable<void(absl::StatusOr<ApplyResult> result) &&> done);
+
 // INVALID_ARGUMENT (reason DOCUMENT_INVALID) with what BadRequest and DocumentRefused can carry of the findings.
 absl::Status DocumentInvalidError(absl::string_view field, const RuleResult& result);
-
-// All findings.
-void SetValidationResult(const RuleResult& result, mvmd::twin::v1alpha1::ValidationResult* out);
 
 }  // namespace mvmd
 

@@ -75,7 +75,8 @@ int RunTwinctl(int argc, const char* const* argv, Console& console) {
   app.set_version_flag("--version", "twinctl " MVMD_VERSION "\n");
   app.footer(
       "The gateway is found through twinctl.yaml (here, or in $XDG_CONFIG_HOME/mvmd), --config, or the environment\n"
-      "(MVMD_ADDRESS, MVMD_CA, MVMD_CERT, MVMD_KEY, MVMD_SERVER_NAME). validate, canonicalize and decode need none.\n"
+      "(MVMD_ADDRESS, MVMD_CA, MVMD_CERT, MVMD_KEY, MVMD_SERVER_NAME). validate, rules, canonicalize and decode need\n"
+      "none.\n"
       "Exit codes: 0 fine, 1 failed, 2 invalid input.");
 
   GlobalOptions options;
@@ -95,6 +96,8 @@ int RunTwinctl(int argc, const char* const* argv, Console& console) {
   AddSamplesCommand(&commands);
   AddWriteCommands(&commands);
   AddBridgesCommand(&commands);
+  AddQuarantineCommand(&commands);
+  AddRuleCommands(&commands);
   AddDocumentCommands(&commands);
   AddDecodeCommand(&commands);
   std::vector<std::pair<CLI::App*, Command*>> registered;

@@ -56,14 +56,16 @@ class Command {
 
 // Each file of commands adds its own.
 using CommandList = std::vector<std::unique_ptr<Command>>;
-void AddGetCommand(CommandList* commands);        // get
-void AddReadCommands(CommandList* commands);      // list
-void AddWatchCommand(CommandList* commands);      // watch
-void AddSamplesCommand(CommandList* commands);    // samples
-void AddWriteCommands(CommandList* commands);     // put, patch, delete
-void AddBridgesCommand(CommandList* commands);    // bridges
-void AddDocumentCommands(CommandList* commands);  // validate, canonicalize
-void AddDecodeCommand(CommandList* commands);     // decode
+void AddGetCommand(CommandList* commands);         // get
+void AddReadCommands(CommandList* commands);       // list
+void AddWatchCommand(CommandList* commands);       // watch
+void AddSamplesCommand(CommandList* commands);     // samples
+void AddWriteCommands(CommandList* commands);      // put, patch, delete
+void AddBridgesCommand(CommandList* commands);     // bridges
+void AddDocumentCommands(CommandList* commands);   // canonicalize
+void AddRuleCommands(CommandList* commands);       // validate, rules
+void AddQuarantineCommand(CommandList* commands);  // quarantine
+void AddDecodeCommand(CommandList* commands);      // decode
 
 // The whole program, for main and tests.
 int RunTwinctl(int argc, const char* const* argv, Console& console);

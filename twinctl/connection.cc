@@ -81,6 +81,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const pb::TwinctlCo
       DefaultChannelArgs());
   connection->channel_ = channel;
   connection->stub_ = pb::TwinService::NewStub(channel);
+  connection->quarantine_stub_ = pb::QuarantineService::NewStub(channel);
   return connection;
 }
 

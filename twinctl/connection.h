@@ -11,6 +11,7 @@
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "mvmd/twin/v1alpha1/config.pb.h"
+#include "mvmd/twin/v1alpha1/quarantine.grpc.pb.h"
 #include "mvmd/twin/v1alpha1/twin_service.grpc.pb.h"
 
 namespace mvmd {
@@ -22,6 +23,7 @@ namespace mvmd {
 class Connection {
  public:
   using Stub = mvmd::twin::v1alpha1::TwinService::Stub;
+  using QuarantineStub = mvmd::twin::v1alpha1::QuarantineService::Stub;
 
   // Reads the certificates; does not connect yet. `timeout` is that of each call.
   static absl::StatusOr<std::unique_ptr<Connection>> Open(const mvmd::twin::v1alpha1::TwinctlConfig& settings,
@@ -31,12 +33,12 @@ class Connection {
   template <typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 const Request& request) {
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
-    Response response;
-    const grpc::Status status = (stub_.get()->*method)(&context, request, &response);
-    if (!status.ok()) return Explain(status);
-    return response;
+    return CallOn(stub_.get(), method, request);
+  }
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (QuarantineStub::*method)(grpc::ClientContext*, const Request&, Response*),
+                                const Request& request) {
+    return CallOn(quarantine_stub_.get(), method, request);
   }
 
   // For streams.
@@ -47,6 +49,18 @@ class Connection {
   absl::Status Explain(const grpc::Status& status) const;
 
  private:
+  template <typename AnyStub, typename Request, typename Response>
+  absl::StatusOr<Response> CallOn(AnyStub* stub,
+                                  grpc::Status (AnyStub::*method)(grpc::ClientContext*, const Request&, Response*),
+                                  const Request& request) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+    Response response;
+    const grpc::Status status = (stub->*method)(&context, request, &response);
+    if (!status.ok()) return Explain(status);
+    return response;
+  }
+
   struct Refusals;  // why the handshake failed, as far as known
 
   Connection(const mvmd::twin::v1alpha1::TwinctlConfig& settings, absl::Duration timeout);
@@ -56,6 +70,7 @@ class Connection {
   std::shared_ptr<Refusals> refusals_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<Stub> stub_;
+  std::unique_ptr<QuarantineStub> quarantine_stub_;
 };
 
 }  // namespace mvmd

@@ -1,4 +1,4 @@
-// validate, canonicalize: local commands on document texts.
+// canonicalize: a local command on document texts.
 #include <string>
 #include <vector>
 
@@ -6,49 +6,10 @@
 #include "twin/canonical.h"
 #include "twin/json.h"
 #include "twin/linked_data.h"
-#include "twin/rules.h"
 #include "twinctl/command.h"
-#include "twinctl/findings.h"
 
 namespace mvmd {
 namespace {
-
-class ValidateCommand final : public Command {
- public:
-  CLI::App* Register(CLI::App& app) override {
-    CLI::App* command = app.add_subcommand("validate", "Check a document against the rules of the profile");
-    command->add_option("FILE", file_, "Document, or - for standard input")->required();
-    command->add_flag("--strict", strict_, "Strict mode: most warnings are errors");
-    return command;
-  }
-
-  absl::StatusOr<ExitCode> Run(CommandContext& context) override {
-    const absl::StatusOr<std::string> text = ReadInput(file_);
-    if (!text.ok()) return text.status();
-    const RuleResult result = ValidateText(*text, strict_);
-    switch (context.output()) {
-      case OutputFormat::kTable:
-        context.out() << file_ << ": "
-                      << (result.valid ? context.console().Paint(Colour::kGreen, "valid")
-                                       : context.console().Paint(Colour::kRed, "invalid"))
-                      << (strict_ ? " (strict), " : ", ") << result.errors.size() << " errors, "
-                      << result.warnings.size() << " warnings\n"
-                      << FindingsText(result, context.console());
-        break;
-      case OutputFormat::kJson:
-        context.out() << PrettyJson(ResultToJson(result)) << "\n";
-        break;
-      case OutputFormat::kJsonLines:
-        context.out() << CompactJson(ResultToJson(result)) << "\n";
-        break;
-    }
-    return result.valid ? ExitCode::kFine : ExitCode::kInvalidInput;
-  }
-
- private:
-  std::string file_;
-  bool strict_ = false;
-};
 
 class CanonicalizeCommand final : public Command {
  public:
@@ -124,9 +85,6 @@ class CanonicalizeCommand final : public Command {
 
 }  // namespace
 
-void AddDocumentCommands(CommandList* commands) {
-  commands->push_back(std::make_unique<ValidateCommand>());
-  commands->push_back(std::make_unique<CanonicalizeCommand>());
-}
+void AddDocumentCommands(CommandList* commands) { commands->push_back(std::make_unique<CanonicalizeCommand>()); }
 
 }  // namespace mvmd

@@ -29,6 +29,30 @@ std::string FindingsText(const pb::ValidationResult& result, const Console& cons
   return text;
 }
 
+Json ResultJson(const pb::ValidationResult& result) {
+  const auto list = [](const auto& findings) {
+    Json array = Json::Array();
+    for (const pb::Finding& finding : findings) {
+      Json& item = array.Append(Json::Object());
+      item.Set("property", Json::String(finding.property()));
+      item.Set("message", Json::String(finding.message()));
+      item.Set("severity", Json::String(finding.severity()));
+      item.Set("rule", Json::String(finding.rule()));
+      item.Set("pointer", Json::String(finding.pointer()));
+    }
+    return array;
+  };
+  Json json = Json::Object();
+  json.Set("valid", Json::Bool(result.valid()));
+  json.Set("errors", list(result.errors()));
+  json.Set("warnings", list(result.warnings()));
+  json.Set("profile", Json::String(result.profile()));
+  json.Set("validatedAgainst", Json::String(result.validated_against()));
+  json.Set("strict", Json::Bool(result.strict()));
+  if (result.truncated()) json.Set("truncated", Json::Bool(true));
+  return json;
+}
+
 std::string FindingsText(const RuleResult& result, const Console& console) {
   std::string text;
   for (const RuleFinding& finding : result.errors) {

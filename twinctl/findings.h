@@ -14,6 +14,9 @@ namespace mvmd {
 std::string FindingsText(const mvmd::twin::v1alpha1::ValidationResult& result, const Console& console);
 std::string FindingsText(const RuleResult& result, const Console& console);
 
+// The result object of docs/validation.md.
+Json ResultJson(const mvmd::twin::v1alpha1::ValidationResult& result);
+
 }  // namespace mvmd
 
 #endif  // MVMD_TWINCTL_FINDINGS_H_

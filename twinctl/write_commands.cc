@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "twin/json.h"
 #include "twinctl/command.h"
+#include "twinctl/findings.h"
 
 namespace mvmd {
 namespace {
@@ -27,6 +28,14 @@ void PrintWritten(CommandContext& context, absl::string_view verb, const pb::Twi
   row.Set("etag", Json::String(twin.etag()));
   row.Set("definitionEtag", Json::String(twin.definition_etag()));
   context.out() << (context.output() == OutputFormat::kJson ? PrettyJson(row) : CompactJson(row)) << "\n";
+}
+
+// Where the gateway's policy takes documents with errors.
+void WarnOfErrors(CommandContext& context, const pb::ValidationResult& result) {
+  if (result.errors().empty()) return;
+  context.console().err() << "taken although it breaks " << result.errors_size()
+                          << (result.errors_size() == 1 ? " rule:\n" : " rules:\n")
+                          << FindingsText(result, context.console());
 }
 
 // An empty one would be no condition, and is most likely a variable that is not set.
@@ -56,6 +65,7 @@ class PutCommand final : public Command {
     auto response = (*connection)->Call(&Connection::Stub::PutTwin, request);
     if (!response.ok()) return response.status();
     PrintWritten(context, response->created() ? "created" : "replaced", response->twin());
+    WarnOfErrors(context, response->result());
     return ExitCode::kFine;
   }
 
@@ -87,6 +97,7 @@ class PatchCommand final : public Command {
     auto response = (*connection)->Call(&Connection::Stub::UpdateTwin, request);
     if (!response.ok()) return response.status();
     PrintWritten(context, "changed", response->twin());
+    WarnOfErrors(context, response->result());
     return ExitCode::kFine;
   }
 

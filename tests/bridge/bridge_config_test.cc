@@ -149,6 +149,25 @@ twins:
   EXPECT_THAT(Messages(), HasSubstr("breaks"));
 }
 
+TEST_F(BridgeSetupTest, LeavesRulesToTheGatewayWhereItIsToldTo) {
+  dir_.Write("broken.json", "{\"a\":1,}");
+  dir_.Write("other.json", R"({"identifier":{"value":"x"}})");
+  dir_.Write("invalid.json", R"({"identifier":{"value":"c"},"sensors":[{"id":"s","unit":7}]})");
+  EXPECT_THAT(Load(R"(
+twins:
+  - {id: a, document_file: broken.json, validation: off}
+  - {id: b, document_file: other.json, validation: off}
+  - {id: c, document_file: invalid.json, validation: off}
+  - {id: d, validation: lax}
+  - {id: e, validation: enforce}
+)"),
+              UnorderedElementsAre("twins[0].document_file", "twins[1].document_file", "twins[3].validation"));
+  const LocalTwin* twin = setup_->catalog.Find("c");
+  ASSERT_NE(twin, nullptr) << Messages();
+  EXPECT_TRUE(twin->has_document);
+  EXPECT_EQ(twin->sensors.count("s"), 1u);
+}
+
 TEST_F(BridgeSetupTest, ChecksNamesAgainstDocuments) {
   const std::string complete = std::string(MVMD_TEST_DATA) + "/profile/twin-complete.jsonld";
   const std::string twins = absl::StrCat("twins:\n  - {id: twin-2024-001, document_file: ", complete, "}\n");

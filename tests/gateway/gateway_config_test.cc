@@ -49,6 +49,17 @@ TEST(GatewayConfigTest, CompletesAMinimalOne) {
   EXPECT_EQ(config.ops().address(), "127.0.0.1:9464");
   EXPECT_EQ(ToAbslDuration(config.drain_timeout()), absl::Seconds(10));
   EXPECT_FALSE(config.reflection());
+  EXPECT_EQ(config.validation().mode(), "enforce");
+}
+
+TEST(GatewayConfigTest, ChecksThePolicyOfValidation) {
+  pb::GatewayConfig config;
+  EXPECT_TRUE(
+      Complete(std::string(kMinimal) + "validation: {mode: off, overrides: [{prefix: a, mode: warn}]}\n", &config)
+          .ok());
+  EXPECT_EQ(config.validation().mode(), "off");
+  config.Clear();
+  EXPECT_TRUE(Complete(std::string(kMinimal) + "validation: {mode: lax}\n", &config).Has("validation.mode"));
 }
 
 TEST(GatewayConfigTest, KeepsWhatIsSet) {

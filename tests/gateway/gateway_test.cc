@@ -15,6 +15,7 @@
 #include "gmock/gmock.h"
 #include "grpcpp/grpcpp.h"
 #include "gtest/gtest.h"
+#include "mvmd/twin/v1alpha1/quarantine.grpc.pb.h"
 #include "mvmd/twin/v1alpha1/sync.grpc.pb.h"
 #include "mvmd/twin/v1alpha1/twin_service.grpc.pb.h"
 #include "runtime/grpc_status.h"
@@ -187,6 +188,49 @@ TEST_F(GatewayTest, TakesANewPolicyWithoutARestart) {
   EXPECT_EQ(bridge.End().code(), absl::StatusCode::kUnavailable) << "it was let in by the old one";
   EXPECT_TRUE(Get("client-eve", "twin-1").ok());
   EXPECT_FALSE(Get("client-alice", "twin-1").ok());
+}
+
+TEST_F(GatewayTest, TakesThePolicyOfValidationIntoItsLog) {
+  const auto put_nameless = [this](const std::string& twin) {
+    Json document = TestDocument(twin);
+    document.Remove("name");
+    pb::PutTwinRequest request;
+    request.set_document(Canonicalize(document));
+    pb::PutTwinResponse response;
+    return FromGrpcStatus(
+        pb::TwinService::NewStub(ChannelOf("client-alice"))->PutTwin(Context().get(), request, &response));
+  };
+  Start();
+  EXPECT_EQ(ReasonOf(put_nameless("legacy-1")), "DOCUMENT_INVALID");
+  gateway_.reset();
+  config_.mutable_validation()->add_overrides()->set_prefix("legacy-");
+  config_.mutable_validation()->mutable_overrides(0)->set_mode("warn");
+  Start();
+  EXPECT_TRUE(put_nameless("legacy-1").ok());
+  EXPECT_EQ(ReasonOf(put_nameless("other")), "DOCUMENT_INVALID");
+  gateway_.reset();
+  Start();
+  EXPECT_TRUE(put_nameless("legacy-2").ok()) << "it is in force already";
+  gateway_.reset();
+  config_.mutable_validation()->clear_overrides();
+  Start();
+  EXPECT_EQ(ReasonOf(put_nameless("legacy-3")), "DOCUMENT_INVALID");
+  EXPECT_TRUE(Get("client-alice", "legacy-1").ok()) << "what was taken stays";
+}
+
+TEST_F(GatewayTest, GivesOperatorsTheQuarantine) {
+  Start();
+  const auto sync = pb::SyncService::NewStub(ChannelOf("bridge-robots"));
+  FakeBridge bridge(sync.get(), Context());
+  ASSERT_NE(bridge.Open(42), 0u);
+  ASSERT_TRUE(bridge.Send({DocumentFrame(1, "twin-1", "{}")}));
+  ASSERT_TRUE(bridge.ReadUntilCommitted(1));
+  pb::ListQuarantinedDocumentsResponse response;
+  const absl::Status status =
+      FromGrpcStatus(pb::QuarantineService::NewStub(ChannelOf("client-alice"))
+                         ->ListQuarantinedDocuments(Context().get(), pb::ListQuarantinedDocumentsRequest(), &response));
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(response.documents_size(), 1);
 }
 
 TEST_F(GatewayTest, SaysWhyItCannotStart) {

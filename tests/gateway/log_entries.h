@@ -85,6 +85,38 @@ inline mvmd::twin::v1alpha1::LogEntry DeleteEntry(absl::string_view twin, absl::
   return entry;
 }
 
+inline mvmd::twin::v1alpha1::LogEntry RedrivenEntry(absl::string_view bridge, absl::string_view twin,
+                                                    uint64_t expected_revision = 0) {
+  mvmd::twin::v1alpha1::LogEntry entry;
+  entry.mutable_document_redriven()->set_bridge(std::string(bridge));
+  entry.mutable_document_redriven()->set_twin(std::string(twin));
+  entry.mutable_document_redriven()->set_expected_revision(expected_revision);
+  return entry;
+}
+
+inline mvmd::twin::v1alpha1::LogEntry DiscardedEntry(absl::string_view bridge, absl::string_view twin,
+                                                     uint64_t expected_revision = 0) {
+  mvmd::twin::v1alpha1::LogEntry entry;
+  entry.mutable_document_discarded()->set_bridge(std::string(bridge));
+  entry.mutable_document_discarded()->set_twin(std::string(twin));
+  entry.mutable_document_discarded()->set_expected_revision(expected_revision);
+  return entry;
+}
+
+// For twins that begin with `prefix`, and ENFORCE for the others; an empty one is for all.
+inline mvmd::twin::v1alpha1::LogEntry PolicyEntry(mvmd::twin::v1alpha1::ValidationMode mode,
+                                                  absl::string_view prefix = "") {
+  mvmd::twin::v1alpha1::LogEntry entry;
+  mvmd::twin::v1alpha1::ValidationPolicy* policy = entry.mutable_validation_policy_changed()->mutable_policy();
+  if (prefix.empty()) {
+    policy->set_mode(mode);
+  } else {
+    policy->add_overrides()->set_prefix(std::string(prefix));
+    policy->mutable_overrides(0)->set_mode(mode);
+  }
+  return entry;
+}
+
 inline mvmd::twin::v1alpha1::Frame BindingsFrame(uint64_t seq, absl::string_view twin,
                                                  const std::vector<std::pair<uint32_t, std::string>>& sensors) {
   mvmd::twin::v1alpha1::Frame frame;

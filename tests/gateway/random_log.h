@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <iterator>
 #include <random>
 #include <string>
 #include <utility>
@@ -25,6 +26,7 @@ inline TwinStateLimits SmallLimits() {
           .definition_bytes_kept = 40'000,
           .gaps_kept = 3,
           .history_rows_max = 8,
+          .quarantine = {.documents_a_bridge_max = 2, .documents_max = 3, .bytes_max = 20'000},
           .keyframe_interval_ns = 20'000'000,
           .keyframe_bytes_min = 2'000,
           .keyframe_bytes_max = 20'000};
@@ -36,8 +38,9 @@ class RandomLog {
   explicit RandomLog(uint32_t seed, const TwinStateLimits& limits = SmallLimits()) : random_(seed), fold_(limits) {}
 
   void Append(int count) {
-    for (int i = 0; i < count; ++i) fold_.ApplyAt(time_ns_ += Pick(3) * 1'000'000, Entry());
+    for (int i = 0; i < count; ++i) AppendOne();
   }
+  ApplyResult AppendOne() { return fold_.ApplyAt(time_ns_ += Pick(3) * 1'000'000, Entry()); }
   TestFold& fold() { return fold_; }
 
  private:
@@ -54,10 +57,20 @@ class RandomLog {
   int64_t Pick(int64_t below) { return std::uniform_int_distribution<int64_t>(0, below - 1)(random_); }
   std::string PickTwin() { return std::string(1, static_cast<char>('a' + Pick(5))); }
 
+  // A re-drive or a discard, mostly of a document that is there.
+  mvmd::twin::v1alpha1::LogEntry QuarantineEntry(const std::string& bridge, const std::string& twin) {
+    const auto make = Pick(4) == 0 ? DiscardedEntry : RedrivenEntry;
+    const auto& kept = fold_.state().quarantine().documents();
+    if (kept.empty() || Pick(4) == 0) return make(bridge, twin, 0);
+    const QuarantinedDocument& document = *std::next(kept.begin(), Pick(static_cast<int64_t>(kept.size())))->second;
+    return make(document.bridge, document.twin, Pick(2) == 0 ? 0 : document.revision);
+  }
+
   std::string Document(const std::string& twin) {
     Json document = TestDocument(twin);
     if (Pick(2) == 0) document.Set("name", Json::String(absl::StrCat("name ", Pick(3))));
     if (Pick(8) == 0) document.Remove("name");
+    if (Pick(16) == 0) return "no JSON";
     return Canonicalize(document);
   }
 
@@ -155,6 +168,16 @@ class RandomLog {
         return PatchEntry(twin, absl::StrCat(R"({"name":"patched )", Pick(4), R"("})"), Pick(4) == 0 ? "wrong" : "");
       case 3:
         return DeleteEntry(twin);
+      case 4: {
+        using mvmd::twin::v1alpha1::ValidationMode;
+        constexpr ValidationMode kModes[] = {ValidationMode::VALIDATION_MODE_ENFORCE,
+                                             ValidationMode::VALIDATION_MODE_ENFORCE,
+                                             ValidationMode::VALIDATION_MODE_WARN, ValidationMode::VALIDATION_MODE_OFF};
+        return PolicyEntry(kModes[Pick(4)], Pick(2) == 0 ? "" : twin);
+      }
+      case 5:
+      case 6:
+        return QuarantineEntry(bridge.name, twin);
       default:
         return Frames(&bridge);
     }

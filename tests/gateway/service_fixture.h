@@ -13,6 +13,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
+#include "gateway/quarantine_service.h"
 #include "gateway/sync_service.h"
 #include "gateway/twin_service.h"
 #include "grpcpp/grpcpp.h"
@@ -27,6 +28,7 @@ inline constexpr char kOtherBridge[] = "spiffe://plant.example/bridge/other";
 inline constexpr char kAlice[] = "spiffe://plant.example/client/alice";    // everything
 inline constexpr char kRita[] = "spiffe://plant.example/client/rita";      // reads twin-1
 inline constexpr char kWalter[] = "spiffe://plant.example/client/walter";  // writes twin-1
+inline constexpr char kOlga[] = "spiffe://plant.example/client/olga";      // operates
 inline constexpr char kEve[] = "spiffe://plant.example/client/eve";        // nothing
 inline constexpr char kSubjectHeader[] = "x-test-subject";
 
@@ -36,6 +38,7 @@ rules:
   - {subject: spiffe://plant.example/bridge/other, roles: [bridge], twins: ["other-*"]}
   - {subject: spiffe://plant.example/client/alice, roles: [reader, writer, operator], twins: ["*"]}
   - {subject: spiffe://plant.example/client/rita, roles: [reader], twins: ["twin-1"]}
+  - {subject: spiffe://plant.example/client/olga, roles: [operator]}
   - {subject: spiffe://plant.example/client/walter, roles: [writer], twins: ["twin-1"]}
 )";
 
@@ -55,6 +58,7 @@ class ServiceTest : public ::testing::Test {
  protected:
   using SyncStub = mvmd::twin::v1alpha1::SyncService::Stub;
   using TwinStub = mvmd::twin::v1alpha1::TwinService::Stub;
+  using QuarantineStub = mvmd::twin::v1alpha1::QuarantineService::Stub;
 
   void TearDown() override { Stop(); }
 
@@ -84,14 +88,18 @@ class ServiceTest : public ::testing::Test {
         std::make_unique<TwinService>(WatchParts{committer_.get(), history_.get(), watches_.get(), timers_.get(),
                                                  events_.get(), readers_.get(), &SystemClock::Get(), &metrics_},
                                       twin_options, &callers_, &live_);
+    quarantine_service_ = std::make_unique<QuarantineService>(
+        QuarantineParts{.committer = committer_.get(), .readers = readers_.get(), .metrics = &metrics_}, &callers_);
     grpc::ServerBuilder builder;
     builder.RegisterService(sync_service_.get());
     builder.RegisterService(twin_service_.get());
+    builder.RegisterService(quarantine_service_.get());
     server_ = builder.BuildAndStart();
     ASSERT_NE(server_, nullptr);
     channel_ = server_->InProcessChannel(grpc::ChannelArguments());
     sync_ = mvmd::twin::v1alpha1::SyncService::NewStub(channel_);
     twins_ = mvmd::twin::v1alpha1::TwinService::NewStub(channel_);
+    quarantine_ = mvmd::twin::v1alpha1::QuarantineService::NewStub(channel_);
   }
 
   void Stop() {
@@ -140,6 +148,14 @@ class ServiceTest : public ::testing::Test {
     return FromGrpcStatus((twins_.get()->*method)(context.get(), request, response));
   }
 
+  template <typename Request, typename Response>
+  absl::Status Call(const std::string& subject,
+                    grpc::Status (QuarantineStub::*method)(grpc::ClientContext*, const Request&, Response*),
+                    const Request& request, Response* response) {
+    const auto context = As(subject);
+    return FromGrpcStatus((quarantine_.get()->*method)(context.get(), request, response));
+  }
+
   ServiceLimits limits_;
   MemoryLog log_;
   MemoryStore store_;
@@ -164,10 +180,12 @@ class ServiceTest : public ::testing::Test {
   std::unique_ptr<Executor> readers_;
   std::unique_ptr<SyncService> sync_service_;
   std::unique_ptr<TwinService> twin_service_;
+  std::unique_ptr<QuarantineService> quarantine_service_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<SyncStub> sync_;
   std::unique_ptr<TwinStub> twins_;
+  std::unique_ptr<QuarantineStub> quarantine_;
 };
 
 // A bridge as far as the gateway can tell.

@@ -79,6 +79,29 @@ TEST_P(TwinStateReplayTest, CheckpointAndReplayGiveTheSameState) {
   }
 }
 
+// That the logs above have what they are for.
+TEST(RandomLogTest, HasDocumentsInQuarantineAndTakesSomeOut) {
+  uint64_t kept = 0;
+  uint64_t redriven = 0;
+  uint64_t refused_again = 0;
+  uint64_t full = 0;
+  for (uint32_t seed = 1; seed < 9; ++seed) {
+    RandomLog log(seed);
+    for (int i = 0; i < 1000; ++i) {
+      const ApplyResult result = log.AppendOne();
+      kept += result.quarantined.size();
+      for (const auto& [reason, count] : result.issues) full += reason == "QUARANTINE_FULL" ? count : 0;
+      if (!log.fold().log().back().has_document_redriven()) continue;
+      redriven += result.status.ok() ? 1 : 0;
+      refused_again += ReasonOf(result.status) == "DOCUMENT_INVALID" ? 1 : 0;
+    }
+  }
+  EXPECT_GT(kept, 100u);
+  EXPECT_GT(redriven, 5u);
+  EXPECT_GT(refused_again, 5u);
+  EXPECT_GT(full, 0u);
+}
+
 TEST_P(TwinStateReplayTest, ResolveTellsWhatApplyTold) {
   RandomLog log(GetParam());
   log.Append(600);
@@ -144,6 +167,8 @@ TEST(TwinStateRestoreTest, RefusesRecordsThatItCannotRead) {
   record.mutable_unfinished_document();
   EXPECT_EQ(restore({record}).code(), absl::StatusCode::kDataLoss);
   record.mutable_finished_document();
+  EXPECT_EQ(restore({record}).code(), absl::StatusCode::kDataLoss);
+  record.mutable_quarantined_document()->set_bridge("nobody");
   EXPECT_EQ(restore({record}).code(), absl::StatusCode::kDataLoss);
   record.mutable_history_segment()->add_rows();
   EXPECT_EQ(restore({record}).code(), absl::StatusCode::kDataLoss);

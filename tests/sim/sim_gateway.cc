@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "runtime/status_proto.h"
 
 namespace mvmd {
 
@@ -143,6 +145,10 @@ ApplyResult SimGateway::Apply(uint64_t revision, const LogEntry& entry, std::sha
                     TextOf(result.status));
   if (absl::IsDataLoss(result.status)) scheduler_->Fail(TextOf(result.status));
   for (const auto& [seq, status] : result.rejected) {
+    if (ReasonOf(status) == "DOCUMENT_INVALID" &&
+        absl::StartsWith(MetadataOf(status)["twin"], options_.faulty_prefix)) {
+      continue;
+    }
     scheduler_->Fail(absl::StrCat("the fold rejects frame ", seq, ": ", TextOf(status)));
   }
   if (on_applied) on_applied(applied);
@@ -155,6 +161,21 @@ void SimGateway::Patch(const std::string& twin, const std::string& merge_patch) 
   entry.mutable_overlay_patched()->set_twin(twin);
   entry.mutable_overlay_patched()->set_merge_patch(merge_patch);
   entry.mutable_overlay_patched()->set_principal("spiffe://plant.example/client/operator");
+  Append(std::move(entry), nullptr, nullptr);
+}
+
+void SimGateway::SetValidation(pb::ValidationMode mode) {
+  if (!up()) return;
+  LogEntry entry;
+  entry.mutable_validation_policy_changed()->mutable_policy()->set_mode(mode);
+  Append(std::move(entry), nullptr, nullptr);
+}
+
+void SimGateway::Redrive(const std::string& bridge, const std::string& twin) {
+  if (!up()) return;
+  LogEntry entry;
+  entry.mutable_document_redriven()->set_bridge(bridge);
+  entry.mutable_document_redriven()->set_twin(twin);
   Append(std::move(entry), nullptr, nullptr);
 }
 

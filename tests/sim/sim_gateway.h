@@ -25,6 +25,8 @@ struct SimGatewayOptions {
   BridgeSessionOptions session;  // bridge and peer are filled in
   TwinStateLimits limits;
   absl::Duration fsync_max = absl::Milliseconds(8);
+  // Documents of twins that begin so may be refused.
+  std::string faulty_prefix = "zz-faulty-";
 };
 
 class SimGateway final : public Process, public StreamServer {
@@ -44,6 +46,9 @@ class SimGateway final : public Process, public StreamServer {
 
   // A client's write.
   void Patch(const std::string& twin, const std::string& merge_patch);
+  // What an operator does.
+  void SetValidation(mvmd::twin::v1alpha1::ValidationMode mode);
+  void Redrive(const std::string& bridge, const std::string& twin);
   void WriteCheckpoint();
   // Stops as on SIGTERM: streams are told, then ended; then the process starts again.
   void Drain(absl::Duration grace);

@@ -72,6 +72,10 @@ class Simulation {
  private:
   void Build();
   void BuildBridge(int index);
+  std::string FaultyTwinOf(size_t bridge_index) const {
+    return absl::StrCat(gateway_options_.faulty_prefix, bridge_index);
+  }
+  void CheckFaultyDocuments();
   void ScheduleSamples();
   void ScheduleFault();
   void InjectFault();
@@ -151,6 +155,9 @@ void Simulation::BuildBridge(int index) {
     options.documents[twin] = DocumentOf(twin, names);
     twins_.push_back(twin);
   }
+  // A document that breaks rules, of a twin without samples.
+  const std::string faulty = FaultyTwinOf(static_cast<size_t>(index));
+  options.documents[faulty] = absl::StrCat(R"({"identifier":{"value":")", faulty, R"("}})");
   options.uplink.linger = absl::Milliseconds(scheduler_.Pick(4) * 20);
   options.uplink.max_message_bytes = size_t{1} << (8 + scheduler_.Pick(11));
   options.uplink.compression_level = 1;
@@ -229,6 +236,15 @@ void Simulation::InjectFault() {
     default:
       bridge->SendReport();
       bridge->ReconnectBroker();
+      if (scheduler_.Chance(0.3)) {
+        constexpr pb::ValidationMode kModes[] = {pb::VALIDATION_MODE_ENFORCE, pb::VALIDATION_MODE_WARN,
+                                                 pb::VALIDATION_MODE_OFF};
+        return gateway_->SetValidation(kModes[scheduler_.Pick(3)]);
+      }
+      if (scheduler_.Chance(0.3)) {
+        const size_t index = scheduler_.Pick(bridges_.size());
+        return gateway_->Redrive(bridges_[index]->name(), FaultyTwinOf(index));
+      }
       return gateway_->Patch(twins_[scheduler_.Pick(twins_.size())],
                              absl::StrCat(R"({"description":"Patched )", scheduler_.Pick(1000), R"("})"));
   }
@@ -273,12 +289,27 @@ void Simulation::ReadTwins() {
   }
 }
 
+// A document of a bridge is served, or it is in quarantine; it is never nowhere.
+void Simulation::CheckFaultyDocuments() {
+  const TwinState& state = *gateway_->state();
+  for (size_t i = 0; i < bridges_.size(); ++i) {
+    const bool is_served = state.GetTwin(FaultyTwinOf(i)).ok();
+    const bool is_kept = state.quarantine().Find(bridges_[i]->name(), FaultyTwinOf(i)) != nullptr;
+    if (is_served != is_kept) continue;
+    scheduler_.Fail(absl::StrCat("document of ", FaultyTwinOf(i), ": expected it to be served or in quarantine, is ",
+                                 is_served ? "both" : "neither"));
+  }
+}
+
 SimResult Simulation::Finish(absl::Time healed_at) {
   SimResult result;
   result.time_to_drain = scheduler_.now() - healed_at;
   if (scheduler_.failure().empty()) {
+    CheckFaultyDocuments();
     for (const auto& bridge : bridges_) {
-      if (bridge->protocol_errors() + bridge->rows_rejected() + bridge->new_epochs() == 0) continue;
+      // The document that breaks rules may be refused once.
+      const uint64_t rejected = std::max<uint64_t>(bridge->rows_rejected(), 1) - 1;
+      if (bridge->protocol_errors() + rejected + bridge->new_epochs() == 0) continue;
       scheduler_.Fail(absl::StrCat(bridge->name(), ": ", bridge->protocol_errors(), " protocol errors, ",
                                    bridge->rows_rejected(), " rows rejected, ", bridge->new_epochs(), " new epochs"));
     }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -55,6 +56,49 @@ TEST(TwinctlTest, ValidatePrintsTheResultObject) {
   EXPECT_EQ(result->Find("profile")->string(), "digital-twin");
   EXPECT_THAT(result->Find("errors")->elements(), testing::Not(IsEmpty()));
   EXPECT_THAT(outcome.err, IsEmpty());
+}
+
+TEST(TwinctlTest, ValidateChecksEachOfSeveralFiles) {
+  const std::string bad = WriteFile("bad-of-two.jsonld", "{}");
+  Outcome outcome = RunWith({"validate", kExample, bad.c_str()});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.out, HasSubstr("valid, 0 errors, 4 warnings"));
+  EXPECT_THAT(outcome.out, HasSubstr(bad + ": invalid, "));
+  outcome = RunWith({"validate", kExample, bad.c_str(), "-o", "json"});
+  const auto results = ParseJson(outcome.out);
+  ASSERT_TRUE(results.ok()) << results.status();
+  ASSERT_EQ(results->elements().size(), 2u);
+  EXPECT_EQ(results->elements()[0].Find("file")->string(), kExample);
+  EXPECT_TRUE(results->elements()[0].Find("valid")->boolean());
+  EXPECT_FALSE(results->elements()[1].Find("valid")->boolean());
+  outcome = RunWith({"validate", kExample, kExample, "-o", "jsonl"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 2);
+  EXPECT_EQ(RunWith({"validate", kExample, "/no/such/file"}).code, 1);
+}
+
+TEST(TwinctlTest, RulesListsTheCatalogue) {
+  Outcome outcome = RunWith({"rules", "-o", "json"});
+  EXPECT_EQ(outcome.code, 0);
+  const auto rules = ParseJson(outcome.out);
+  ASSERT_TRUE(rules.ok()) << rules.status();
+  EXPECT_EQ(rules->elements().size(), 164u);
+  outcome = RunWith({"rules", "sen-09", "SYN-1", "-o", "jsonl"});
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 9);
+  EXPECT_THAT(outcome.out, HasSubstr(R"({"id":"SEN-09","lenient":"error","strict":"error",)"
+                                     R"("message":"Sensor unit must be a non-empty string"})"));
+  EXPECT_THAT(RunWith({"rules", "BAS-18"}).out, HasSubstr("BAS-18  warning  error   dateModified is earlier"));
+  outcome = RunWith({"rules", "XYZ"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("XYZ"));
+}
+
+TEST(TwinctlTest, QuarantineWantsATwinOrAll) {
+  EXPECT_EQ(RunWith({"quarantine"}).code, 2);
+  EXPECT_EQ(RunWith({"quarantine", "get"}).code, 2);
+  EXPECT_EQ(RunWith({"quarantine", "discard"}).code, 2);
+  EXPECT_EQ(RunWith({"quarantine", "redrive", "twin", "--all"}).code, 2);
+  EXPECT_EQ(RunWith({"quarantine", "--help"}).code, 0);
 }
 
 // With `text` as standard input.
