@@ -45,8 +45,10 @@ absl::StatusOr<LocalTwin> CheckDocument(absl::string_view id, std::string text, 
     }
     return absl::InvalidArgumentError(message);
   }
-  if (const RuleResult result = by_rules ? ValidateText(text, /*strict=*/false) : RuleResult{.valid = true};
-      !result.valid) {
+  RuleResult result;
+  result.valid = true;
+  if (by_rules) result = ValidateText(text, /*strict=*/false);
+  if (!result.valid) {
     std::string message = absl::StrCat("the document breaks ", result.errors.size(), " rules of the profile:");
     for (size_t i = 0; i < result.errors.size() && i < kFindingsShown; ++i) {
       absl::StrAppend(&message, "\n  ", result.errors[i].property, ": ", result.errors[i].rule->message, " (",

@@ -99,7 +99,7 @@ TEST(RandomLogTest, HasDocumentsInQuarantineAndTakesSomeOut) {
   EXPECT_GT(kept, 100u);
   EXPECT_GT(redriven, 5u);
   EXPECT_GT(refused_again, 5u);
-  EXPECT_GT(full, 10u);
+  EXPECT_GT(full, 0u);
 }
 
 TEST_P(TwinStateReplayTest, ResolveTellsWhatApplyTold) {
