@@ -328,13 +328,14 @@ void Gateway::Parts::AddCallbacks() {
         stat(&CommitterStats::checkpoint_revision));
   gauge("twins", "Twins that have a document.",
         [this] { return static_cast<double>(committer->Read([](const TwinState& now) { return now.twin_count(); })); });
-  const auto quarantine_stat = [this](auto Quarantine::*stat) {
-    return [this, stat] {
-      return static_cast<double>(committer->Read([stat](const TwinState& now) { return (now.quarantine().*stat)(); }));
+  const auto of_quarantine = [this](auto Quarantine::*figure) {
+    return [this, figure] {
+      return static_cast<double>(
+          committer->Read([figure](const TwinState& now) { return (now.quarantine().*figure)(); }));
     };
   };
-  gauge("quarantined_documents", "Documents of bridges in quarantine.", quarantine_stat(&Quarantine::count));
-  gauge("quarantined_bytes", "Bytes of these.", quarantine_stat(&Quarantine::bytes));
+  gauge("quarantined_documents", "Documents of bridges in quarantine.", of_quarantine(&Quarantine::count));
+  gauge("quarantined_bytes", "Bytes of these.", of_quarantine(&Quarantine::bytes));
   gauge("pending_entries", "Entries that wait for the disk.", stat(&CommitterStats::pending_entries));
   gauge("pending_bytes", "Memory of the entries that wait for the disk.", stat(&CommitterStats::pending_bytes));
   counter("log_batches_total", "Appends to the log: an fsync each.", stat(&CommitterStats::batches));

@@ -35,9 +35,6 @@ class TwinReader {
   // Ends the call. The request has been checked, `fields` are of it; both messages are of the call.
   void Get(const CallPtr& call, const mvmd::twin::v1alpha1::GetTwinRequest& request, const TwinFields& fields,
            mvmd::twin::v1alpha1::GetTwinResponse* response);
-  // The same of the request's past revision. Reads the disk: call it on `readers`.
-  void GetPast(const CallPtr& call, const mvmd::twin::v1alpha1::GetTwinRequest& request, const TwinFields& fields,
-               const PastTwins& past, mvmd::twin::v1alpha1::GetTwinResponse* response);
 
  private:
   void GetPast(const CallPtr& call, const mvmd::twin::v1alpha1::GetTwinRequest& request, const TwinFields& fields,

@@ -116,23 +116,11 @@ grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* cont
   CheckTwinId(request->twin_id(), &errors);
   CheckView(request->view(), &errors);
   const TwinFields fields = TwinReader::CheckRequest(*request, &errors);
-  if (request->revision() != 0 && request->min_revision() != 0) {
-    errors.Add("revision", "expected revision or min_revision, got both");
-  }
   absl::Status status = errors.status();
   if (status.ok()) status = call->caller().Check(Role::kReader, request->twin_id());
   if (status.ok() && request->include_proof()) status = signer_->CheckKey();
   if (!status.ok()) {
     call->Finish(status);
-    return reactor;
-  }
-  if (request->revision() != 0) {
-    RunOrRefuse(parts_.readers, call, [this, call, request, response, fields] {
-      if (call->is_cancelled()) return call->Finish(absl::CancelledError("the client is gone"));
-      const absl::Status allowed = callers_->Again(call->caller()).Check(Role::kReader, request->twin_id());
-      if (!allowed.ok()) return call->Finish(allowed);
-      reader_.GetPast(call, *request, fields, *parts_.past, response);
-    });
     return reactor;
   }
   WhenApplied(call, reactor, request->min_revision(), [this, call, request, response, fields] {

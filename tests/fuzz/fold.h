@@ -22,7 +22,7 @@ inline TwinStateLimits SmallLimits() {
   limits.twins_a_bridge_max = 8;
   limits.sensors_a_twin_max = 16;
   limits.issues_kept = 4;
-  limits.definitions_kept = 3;
+  limits.definition_bytes_kept = 8 << 10;
   limits.gaps_kept = 3;
   limits.history_rows_max = 16;
   return limits;
