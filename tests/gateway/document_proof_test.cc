@@ -61,7 +61,7 @@ TEST_F(DocumentProofTest, SignsTheDocumentWithItsLiveValues) {
   EXPECT_EQ(*CanonicalizeText(twin.canonical()), twin.canonical());
   EXPECT_EQ(twin.definition_etag(), plain->twin().definition_etag());
   EXPECT_EQ(twin.revision(), plain->twin().revision());
-  EXPECT_EQ(twin.twin().sensors_size(), 1);
+  EXPECT_EQ(twin.twin().sensors_size(), 3);
 
   // Nothing but the proof and its context is added.
   Json document = *ParseJson(twin.canonical());

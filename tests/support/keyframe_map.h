@@ -32,7 +32,8 @@ inline StateStore::Keyframes FindKeyframesIn(const RecordMap& records, absl::str
 // As StateStore::TrimKeyframes.
 inline void TrimKeyframesIn(uint64_t revision, RecordMap* records) {
   std::erase_if(*records, [revision](const auto& record) {
-    return record.first[0] == kKeyframeKind && KeyframeRevisionOf(record.first) < revision;
+    const uint64_t of_keyframe = KeyframeRevisionOf(record.first);  // 0: it is none
+    return of_keyframe != 0 && of_keyframe < revision;
   });
 }
 
