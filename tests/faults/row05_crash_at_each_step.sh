@@ -30,7 +30,7 @@ for ((i = 0; i < times; i++)); do
       done
       stack_running "$daemon" || died=$((died + 1))
       # strace passes on what ends it, but not a SIGKILL.
-      pkill -9 -f "^$STACK_BIN/mvmd-$daemon $STACK_DIR/$daemon.yaml" || true
+      while pkill -9 -f "^$STACK_BIN/mvmd-$daemon $STACK_DIR/$daemon.yaml"; do sleep 0.05; done
       unset "STACK_PIDS[$daemon]"
       stack_start "$daemon"
       stack_wait_ready "$daemon"

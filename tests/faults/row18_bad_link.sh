@@ -31,11 +31,14 @@ for _ in $(seq 100); do
 done
 
 step "the link has 100 kbit/s"
-tc qdisc add dev lo root handle 1: prio
-tc qdisc add dev lo parent 1:3 handle 30: tbf rate 100kbit burst 4kb limit 64kb
-tc filter add dev lo parent 1: protocol ip prio 1 u32 match ip dport "$gateway_port" 0xffff flowid 1:3
-tc filter add dev lo parent 1: protocol ip prio 1 u32 match ip sport "$gateway_port" 0xffff flowid 1:3
+tc qdisc add dev lo root handle 1: htb default 10
+tc class add dev lo parent 1: classid 1:10 htb rate 10gbit
+tc class add dev lo parent 1: classid 1:20 htb rate 100kbit
+nft 'add chain inet fault output { type filter hook output priority 0; }'
+nft add rule inet fault output tcp dport "$gateway_port" meta priority set 1:20
+nft add rule inet fault output tcp sport "$gateway_port" meta priority set 1:20
 sleep 12
+nft flush chain inet fault output
 tc qdisc del dev lo root
 connects=$(fault_metric bridge mvmd_bridge_uplink_connects_total)
 fault_judge

@@ -18,6 +18,6 @@ unset "STACK_PIDS[plant]"
 kill -USR1 "${STACK_PIDS[proxy]}"
 fault_judge
 stack_stop proxy || fail_test "the proxy failed"
-done_by_proxy=$(tail -n 1 "$STACK_DIR/logs/proxy.log")
+done_by_proxy=$(grep flipped "$STACK_DIR/logs/proxy.log" | tail -n 1)
 expect_match "$done_by_proxy" "[0-9]+ flipped"
 fault_holds "$done_by_proxy"

@@ -79,7 +79,10 @@ class Proxy:
             return
         both = [asyncio.ensure_future(self.pump(reader, target_writer)),
                 asyncio.ensure_future(self.pump(target_reader, writer))]
-        await asyncio.wait(both, return_when=asyncio.FIRST_EXCEPTION)
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_EXCEPTION)
+        except asyncio.CancelledError:
+            pass  # the proxy ends
         for task in both:
             task.cancel()
         await asyncio.gather(*both, return_exceptions=True)
