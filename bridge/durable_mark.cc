@@ -57,7 +57,10 @@ absl::Status DurableMark::Read() {
     return absl::DataLossError(absl::StrCat("outbox: ", path_, ": expected a mark of ", kMarkBytes,
                                             " bytes with its checksum, got something else"));
   }
-  Record& record = record_.emplace();
+  // Not emplace(): Clang has found Record, whose members have initializers, not constructible where record_ is
+  // declared.
+  record_ = Record();
+  Record& record = *record_;
   record.epoch = absl::little_endian::Load64(mark + kEpochAt);
   record.last_seq = absl::little_endian::Load64(mark + kLastSeqAt);
   record.last_binding = absl::little_endian::Load32(mark + kLastBindingAt);
