@@ -8,6 +8,7 @@
 #include "bridge/version.h"
 #include "certs/credentials.h"
 #include "runtime/log.h"
+#include "twin/gap.h"
 
 namespace mvmd {
 namespace {
@@ -17,6 +18,18 @@ namespace pb = mvmd::twin::v1alpha1;
 // A group waits for company at most so long, and never when latency was asked for (linger 0).
 constexpr absl::Duration kGroupWindowMax = absl::Milliseconds(20);
 constexpr int kUnimplemented = 12;  // grpc::StatusCode
+
+OutboxOptions OutboxOptionsOf(const pb::OutboxConfig& config) {
+  OutboxOptions options;
+  options.path = config.path();
+  options.max_bytes = config.max_bytes();
+  options.drop_oldest = config.when_full() == "drop_oldest";
+  if (const absl::Duration max_age = ToAbslDuration(config.max_age()); max_age > absl::ZeroDuration()) {
+    options.max_age = max_age;
+  }
+  options.reserve_bytes = config.reserve_bytes();
+  return options;
+}
 
 Metrics::ReadSamples One(std::function<double()> read) {
   return [read = std::move(read)]() -> std::vector<Metrics::CallbackSample> { return {{{}, read()}}; };
@@ -45,8 +58,7 @@ absl::Status Bridge::Init() {
   absl::StatusOr<std::shared_ptr<CertificateSource>> certificates = LoadCertificateSource(config.uplink().tls());
   if (!certificates.ok()) return certificates.status();
 
-  absl::StatusOr<std::unique_ptr<Outbox>> outbox =
-      Outbox::Open({.path = config.outbox().path(), .max_bytes = config.outbox().max_bytes()});
+  absl::StatusOr<std::unique_ptr<Outbox>> outbox = Outbox::Open(OutboxOptionsOf(config.outbox()));
   if (!outbox.ok()) return outbox.status();
   outbox_ = *std::move(outbox);
   if (!outbox_->damaged_path().empty()) {
@@ -61,6 +73,8 @@ absl::Status Bridge::Init() {
   core.outbox_id = outbox_->outbox_id();
   core.software_version = absl::StrCat("mvmd-bridge ", kVersion);
   core.last_seq_at_start = outbox_->last_seq();
+  core.nonce = outbox_->nonce();
+  core.nonce_seq = outbox_->nonce_seq();
   core.linger = ToAbslDuration(config.uplink().linger());
   core.max_message_bytes = config.uplink().max_message_bytes();
   core.stall_timeout = ToAbslDuration(config.uplink().stall_timeout());
@@ -68,6 +82,7 @@ absl::Status Bridge::Init() {
   core.backoff_max = ToAbslDuration(config.uplink().backoff_max());
   core.connect_timeout = ToAbslDuration(config.uplink().connect_timeout());
   core.compression_level = config.uplink().compression_level();
+  core.backfill_bytes_per_second = config.uplink().backfill_bytes_per_second();
   core.seed = std::random_device()();
   uplink_ = std::make_unique<UplinkStream>(
       UplinkStreamOptions{.target = config.uplink().target(),
@@ -82,7 +97,8 @@ absl::Status Bridge::Init() {
       outbox_.get(), &issues_, [this](uint64_t last_seq, size_t bytes) { uplink_->OnRowsAvailable(last_seq, bytes); },
       [this](uint64_t epoch, std::string outbox_id, uint64_t last_seq) {
         uplink_->OnNewEpoch(epoch, std::move(outbox_id), last_seq);
-      });
+      },
+      [this](uint64_t epoch, std::string nonce) { uplink_->OnNonceKept(epoch, std::move(nonce)); });
 
   absl::StatusOr<std::unique_ptr<MqttSource>> source =
       MqttSource::Make({.config = config.mqtt(),
@@ -156,6 +172,11 @@ void Bridge::StartNewEpoch(IntervalSet applied, IntervalSet lost) {
   source_->Wake();
 }
 
+void Bridge::KeepNonce(uint64_t epoch, std::string nonce) {
+  intake_->KeepNonce(epoch, std::move(nonce));
+  source_->Wake();
+}
+
 void Bridge::OnCommand(const pb::Command& command) {
   pb::CommandResult result;
   result.set_command_id(command.command_id());
@@ -174,6 +195,8 @@ void Bridge::OnRowRejected(uint64_t seq, const std::string& message) {
 void Bridge::OnRowDamaged(uint64_t seq) {
   issues_.Add(kIssueRowDamaged, absl::StrCat("row ", seq, " of the outbox fails its checksum; a gap was recorded"), {});
   Log(LogLevel::kError, "a row of the outbox is damaged; a gap is recorded in its place", {{"seq", seq}});
+  intake_->Quarantine(seq);
+  source_->Wake();
 }
 
 pb::BridgeReport Bridge::MakeReport() {
@@ -229,6 +252,18 @@ void Bridge::AddMetrics() {
   gauge("outbox_bytes", "Bytes of rows in the outbox.", [this] { return static_cast<double>(outbox_->kept_bytes()); });
   gauge("outbox_bytes_max", "Bytes at which reading stops.",
         [this] { return static_cast<double>(setup_->config.outbox().max_bytes()); });
+  counter("samples_dropped_total", "Samples that gave way because the outbox was full, or they were too old.",
+          [this] { return static_cast<double>(outbox_->samples_dropped()); });
+  callbacks_.push_back(metrics_.AddCounterCallback(
+      "gaps_total", "Gaps recorded, by reason.", [this]() -> std::vector<Metrics::CallbackSample> {
+        std::vector<Metrics::CallbackSample> samples;
+        for (int i = 0; i < pb::Gap::Reason_ARRAYSIZE; ++i) {
+          const auto reason = static_cast<pb::Gap::Reason>(i);
+          const uint64_t count = outbox_->gap_counts().count(reason);
+          if (count > 0) samples.push_back({{{"reason", std::string(GapReason(reason))}}, static_cast<double>(count)});
+        }
+        return samples;
+      }));
   counter("outbox_disk_reads_total", "Reads of the uplink that memory could not serve.",
           [this] { return static_cast<double>(outbox_->reads_from_disk()); });
 

@@ -59,6 +59,7 @@ class Bridge final : private UplinkHost {
   void ForgetRows(const IntervalSet& seqs) override;
   void SendDocument(const std::string& twin) override;
   void StartNewEpoch(IntervalSet applied, IntervalSet lost) override;
+  void KeepNonce(uint64_t epoch, std::string nonce) override;
   void OnCommand(const mvmd::twin::v1alpha1::Command& command) override;
   void OnRowRejected(uint64_t seq, const std::string& message) override;
   void OnRowDamaged(uint64_t seq) override;

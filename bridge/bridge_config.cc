@@ -78,6 +78,20 @@ void CheckMqtt(const pb::MqttConfig& mqtt, ConfigErrors* errors) {
                 absl::Minutes(10), errors);
 }
 
+void CheckOutbox(const pb::OutboxConfig& outbox, ConfigErrors* errors) {
+  if (outbox.path().empty()) {
+    errors->Add("outbox.path", "expected the file of the outbox, for example /var/lib/mvmd/outbox.db, got nothing");
+  }
+  CheckNumber<uint64_t>("outbox.max_bytes", outbox.max_bytes(), kMiB, uint64_t{1} << 42, " bytes", errors);
+  if (outbox.when_full() != "block" && outbox.when_full() != "drop_oldest") {
+    errors->Add("outbox.when_full", absl::StrCat("expected `block` or `drop_oldest`, got `", outbox.when_full(), "`"));
+  }
+  if (outbox.max_age().seconds() != 0 || outbox.max_age().nanos() != 0) {
+    CheckDuration("outbox.max_age", outbox.max_age(), absl::Seconds(10), absl::Hours(24 * 3650), errors);
+  }
+  CheckNumber<uint64_t>("outbox.reserve_bytes", outbox.reserve_bytes(), 64 * kKiB, uint64_t{1} << 30, " bytes", errors);
+}
+
 void CheckUplink(const pb::UplinkConfig& uplink, ConfigErrors* errors) {
   std::string host;
   int port = 0;
@@ -98,6 +112,10 @@ void CheckUplink(const pb::UplinkConfig& uplink, ConfigErrors* errors) {
   CheckDuration("uplink.backoff_max", uplink.backoff_max(), ToAbslDuration(uplink.backoff_min()), absl::Minutes(10),
                 errors);
   CheckDuration("uplink.connect_timeout", uplink.connect_timeout(), absl::Milliseconds(100), absl::Minutes(10), errors);
+  if (uplink.backfill_bytes_per_second() != 0) {
+    CheckNumber<uint64_t>("uplink.backfill_bytes_per_second", uplink.backfill_bytes_per_second(), 4 * kKiB,
+                          uint64_t{1} << 40, " bytes", errors);
+  }
   CheckNumber<int32_t>("uplink.compression_level", uplink.compression_level(), 1, 19, "", errors);
   CheckDuration("uplink.report_interval", uplink.report_interval(), absl::Milliseconds(100), absl::Hours(1), errors);
 }
@@ -203,7 +221,10 @@ void SetBridgeDefaults(pb::BridgeConfig* config) {
   if (!mqtt->has_reconnect_delay_min()) *mqtt->mutable_reconnect_delay_min() = ToProtoDuration(absl::Milliseconds(100));
   if (!mqtt->has_reconnect_delay_max()) *mqtt->mutable_reconnect_delay_max() = ToProtoDuration(absl::Seconds(5));
 
-  if (config->outbox().max_bytes() == 0) config->mutable_outbox()->set_max_bytes(1024 * kMiB);
+  pb::OutboxConfig* outbox = config->mutable_outbox();
+  if (outbox->max_bytes() == 0) outbox->set_max_bytes(1024 * kMiB);
+  if (outbox->when_full().empty()) outbox->set_when_full("block");
+  if (outbox->reserve_bytes() == 0) outbox->set_reserve_bytes(kMiB);
 
   pb::UplinkConfig* uplink = config->mutable_uplink();
   if (!uplink->has_linger()) *uplink->mutable_linger() = ToProtoDuration(absl::Milliseconds(50));
@@ -226,10 +247,7 @@ void SetBridgeDefaults(pb::BridgeConfig* config) {
 
 void CheckBridgeConfig(const pb::BridgeConfig& config, ConfigErrors* errors) {
   CheckMqtt(config.mqtt(), errors);
-  if (config.outbox().path().empty()) {
-    errors->Add("outbox.path", "expected the file of the outbox, for example /var/lib/mvmd/outbox.db, got nothing");
-  }
-  CheckNumber<uint64_t>("outbox.max_bytes", config.outbox().max_bytes(), kMiB, uint64_t{1} << 42, " bytes", errors);
+  CheckOutbox(config.outbox(), errors);
   CheckUplink(config.uplink(), errors);
   if (config.routes().empty()) {
     errors->Add("routes", "expected at least one route from topics to sensors, got none");

@@ -18,6 +18,8 @@ namespace pb = mvmd::twin::v1alpha1;
 constexpr char kSubscriptionsSetting[] = "subscriptions";
 constexpr size_t kTasksMax = 10000;
 constexpr int64_t kQuietNs = 100000000;
+// Transactions that drop rows, before the source is looked at again.
+constexpr int kRoomsAtOnce = 4;
 constexpr absl::Duration kIssueLogInterval = absl::Seconds(10);
 
 std::string SubscriptionsText(const std::vector<SensorRouter::Subscription>& subscriptions) {
@@ -46,7 +48,7 @@ size_t RowBytes(const OutboxBatch& batch) {
 }  // namespace
 
 Intake::Intake(IntakeOptions options, std::unique_ptr<SensorRouter> router, const TwinCatalog* catalog, Outbox* outbox,
-               IssueLog* issues, OnRows on_rows, OnNewEpoch on_new_epoch)
+               IssueLog* issues, OnRows on_rows, OnNewEpoch on_new_epoch, OnNonceKept on_nonce_kept)
     : options_(options),
       router_(std::move(router)),
       catalog_(catalog),
@@ -54,6 +56,7 @@ Intake::Intake(IntakeOptions options, std::unique_ptr<SensorRouter> router, cons
       issues_(issues),
       on_rows_(std::move(on_rows)),
       on_new_epoch_(std::move(on_new_epoch)),
+      on_nonce_kept_(std::move(on_nonce_kept)),
       subscriptions_(SubscriptionsText(router_->Subscriptions())) {
   bindings_.Load(outbox_->TakeBindings());
   redelivery_.Load(outbox_->TakeReceipts());
@@ -127,25 +130,48 @@ void Intake::OnMessage(const MqttMessage& message) {
       return;
     }
   }
+  const int64_t arrival_unix_ns = options_.clock->UnixNanos();
   if (message.payload.size() > options_.max_payload_bytes) {
+    Lose(router_->Resolve(entry, ""), arrival_unix_ns);
     return Refuse(kIssuePayloadTooLarge,
                   absl::StrCat("expected a payload of at most ", options_.max_payload_bytes, " bytes, got ",
                                message.payload.size()),
                   *entry, nullptr);
   }
-  const int64_t arrival_unix_ns = options_.clock->UnixNanos();
   absl::Status status = entry->decoder->Decode(message.topic, message.payload, &readings_, &bad_readings_);
-  if (!status.ok()) return Refuse(kIssueDecodeFailed, status.message(), *entry, nullptr);
-  if (!bad_readings_.empty()) RefuseReadings(entry);
+  if (!status.ok()) {
+    Lose(router_->Resolve(entry, ""), arrival_unix_ns);
+    return Refuse(kIssueDecodeFailed, status.message(), *entry, nullptr);
+  }
+  if (!bad_readings_.empty()) RefuseReadings(entry, arrival_unix_ns);
   for (Reading& reading : readings_) TakeReading(entry, std::move(reading), arrival_unix_ns);
 }
 
-void Intake::RefuseReadings(TopicEntry* entry) {
+void Intake::Lose(const SensorTarget* target, int64_t arrival_unix_ns, uint64_t count) {
+  switch (target->problem) {
+    case SensorTarget::Problem::kNone:
+      // Topics that anybody may invent make no twins.
+      if (target->binding != 0 || !catalog_->open()) gaps_.Add(target->twin, target->sensor, arrival_unix_ns, count);
+      return;
+    case SensorTarget::Problem::kBadName:
+      // The sensor's name would have come from the message.
+      if (catalog_->Find(target->twin) != nullptr) gaps_.Add(target->twin, "", arrival_unix_ns, count);
+      return;
+    case SensorTarget::Problem::kUnknownTwin:
+    case SensorTarget::Problem::kUnknownSensor:
+      // Nothing that the twin has.
+      return;
+  }
+}
+
+void Intake::RefuseReadings(TopicEntry* entry, int64_t arrival_unix_ns) {
   if (bad_readings_.more() > 0) {
+    Lose(router_->Resolve(entry, ""), arrival_unix_ns, bad_readings_.more());
     Refuse(kIssueBadReading, absl::StrCat(bad_readings_.more(), " more bad readings in one message"), *entry, nullptr);
   }
   for (const BadReading& bad : bad_readings_.described()) {
     const SensorTarget* target = bad.name.empty() ? nullptr : router_->Resolve(entry, bad.name);
+    Lose(target != nullptr ? target : router_->Resolve(entry, ""), arrival_unix_ns);
     Refuse(kIssueBadReading, absl::StrCat(bad.pointer, bad.pointer.empty() ? "" : ": ", bad.message), *entry, target);
   }
 }
@@ -168,9 +194,11 @@ void Intake::TakeReading(TopicEntry* entry, Reading reading, int64_t arrival_uni
     case ConditionResult::Code::kOk:
       break;
     case ConditionResult::Code::kUnitMismatch:
+      Lose(target, arrival_unix_ns);
       return Refuse(kIssueUnitMismatch, result.message, *entry, target);
     case ConditionResult::Code::kTextTooLong:
     case ConditionResult::Code::kNotFinite:
+      Lose(target, arrival_unix_ns);
       return Refuse(kIssueBadValue, result.message, *entry, target);
   }
   if (target->binding == 0) {
@@ -193,6 +221,7 @@ absl::Status Intake::Commit() {
       AppendBindingRows(batch_.bindings, outbox_->next_seq(), &batch_.rows);
     }
     builder_.Finish(outbox_->next_seq() + batch_.rows.size(), &batch_.rows);
+    gaps_.Finish(outbox_->next_seq() + batch_.rows.size(), &batch_.rows);
     batch_.receipts = std::exchange(receipts_, {});
     batch_built_ = true;
   }
@@ -234,9 +263,13 @@ absl::Status Intake::OnIdle() {
   }
   // Commits take some along; this is for a source that is quiet or paused.
   const bool quiet = options_.clock->MonotonicNanos() - last_commit_ns_ > kQuietNs;
-  if (outbox_->has_forgotten() && (quiet || outbox_->full())) return outbox_->DeleteForgotten().status();
+  if (outbox_->has_forgotten() && (quiet || outbox_->full())) {
+    if (absl::Status status = outbox_->DeleteForgotten().status(); !status.ok()) return status;
+  }
+  absl::StatusOr<bool> more = outbox_->MakeRoom();
+  for (int i = 0; more.ok() && *more && i < kRoomsAtOnce; ++i) more = outbox_->MakeRoom();
   if (outbox_->full()) outbox_->CheckDisk();
-  return absl::OkStatus();
+  return more.status();
 }
 
 void Intake::Post(Task task) {
@@ -268,6 +301,21 @@ void Intake::SendCommandResult(pb::CommandResult result) {
 
 void Intake::StartNewEpoch(IntervalSet applied, IntervalSet lost) {
   Post([this, applied = std::move(applied), lost = std::move(lost)] { return RunNewEpoch(applied, lost); });
+}
+
+void Intake::KeepNonce(uint64_t epoch, std::string nonce) {
+  Post([this, epoch, nonce = std::move(nonce)] {
+    if (epoch != outbox_->epoch()) return absl::OkStatus();
+    if (absl::Status status = outbox_->KeepNonce(nonce); !status.ok()) return status;
+    on_nonce_kept_(epoch, nonce);
+    return absl::OkStatus();
+  });
+}
+
+void Intake::Quarantine(uint64_t seq) {
+  Post([this, seq, epoch = outbox_->epoch()] {
+    return epoch == outbox_->epoch() ? outbox_->Quarantine(seq) : absl::OkStatus();
+  });
 }
 
 absl::Status Intake::RunNewEpoch(const IntervalSet& applied, const IntervalSet& lost) {

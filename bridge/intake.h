@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "bridge/binding_table.h"
 #include "bridge/block_builder.h"
+#include "bridge/gap_builder.h"
 #include "bridge/issue_log.h"
 #include "bridge/mqtt_source.h"
 #include "bridge/outbox.h"
@@ -55,10 +56,11 @@ class Intake final : public MqttSink {
   // Rows up to `last_seq` are durable; `bytes` of them are new. On the intake's thread.
   using OnRows = std::function<void(uint64_t last_seq, size_t bytes)>;
   using OnNewEpoch = std::function<void(uint64_t epoch, std::string outbox_id, uint64_t last_seq)>;
+  using OnNonceKept = std::function<void(uint64_t epoch, std::string nonce)>;
 
   // Nothing is owned but the router.
   Intake(IntakeOptions options, std::unique_ptr<SensorRouter> router, const TwinCatalog* catalog, Outbox* outbox,
-         IssueLog* issues, OnRows on_rows, OnNewEpoch on_new_epoch);
+         IssueLog* issues, OnRows on_rows, OnNewEpoch on_new_epoch, OnNonceKept on_nonce_kept);
 
   // Before the source runs: enqueues documents that this epoch has not seen yet. Errors as of Outbox::Commit.
   absl::Status Start();
@@ -78,6 +80,10 @@ class Intake final : public MqttSink {
   void SendDocument(std::string twin);
   void SendCommandResult(mvmd::twin::v1alpha1::CommandResult result);
   void StartNewEpoch(IntervalSet applied, IntervalSet lost);
+  // Of an epoch that is over: passed over.
+  void KeepNonce(uint64_t epoch, std::string nonce);
+  // A row that was read as damaged.
+  void Quarantine(uint64_t seq);
 
   const IntakeStats& stats() const { return stats_; }
 
@@ -89,8 +95,10 @@ class Intake final : public MqttSink {
   absl::Status EnqueueDocument(const LocalTwin& twin);
   absl::Status EnqueueChangedDocuments();
   absl::Status RunNewEpoch(const IntervalSet& applied, const IntervalSet& lost);
-  void RefuseReadings(TopicEntry* entry);
+  void RefuseReadings(TopicEntry* entry, int64_t arrival_unix_ns);
   void TakeReading(TopicEntry* entry, Reading reading, int64_t arrival_unix_ns);
+  // A message, or some of its readings, gave no sample: a gap, if the twin is one of this bridge.
+  void Lose(const SensorTarget* target, int64_t arrival_unix_ns, uint64_t count = 1);
   void Refuse(const char* reason, absl::string_view message, const TopicEntry& entry, const SensorTarget* target);
 
   const IntakeOptions options_;
@@ -100,10 +108,12 @@ class Intake final : public MqttSink {
   IssueLog* const issues_;
   const OnRows on_rows_;
   const OnNewEpoch on_new_epoch_;
+  const OnNonceKept on_nonce_kept_;
 
   RedeliveryFilter redelivery_;
   BindingTable bindings_;
   BlockBuilder builder_;
+  GapBuilder gaps_;
   std::vector<Reading> readings_;
   BadReadings bad_readings_;
   std::string receipts_;

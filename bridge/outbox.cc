@@ -7,11 +7,13 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
-#include "absl/base/internal/endian.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "bridge/crc32c.h"
+#include "bridge/row_crc.h"
 #include "runtime/log.h"
+#include "runtime/random.h"
 
 namespace mvmd {
 namespace {
@@ -24,11 +26,13 @@ constexpr uint64_t kDeleteRowsWhenIdle = 2048;
 constexpr int kBindingsPerFrame = 1000;
 constexpr absl::Duration kMarkLogInterval = absl::Seconds(60);
 
-uint32_t RowCrc(uint64_t seq, int kind, absl::string_view frame) {
-  char head[9];
-  absl::little_endian::Store64(head, seq);
-  head[8] = static_cast<char>(kind);
-  return Crc32c(frame, Crc32c(absl::string_view(head, sizeof(head))));
+// A disk that is small anyway has other uses for it.
+uint64_t ReserveBytes(const OutboxOptions& options) {
+  const size_t slash = options.path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : options.path.substr(0, slash + 1);
+  struct statvfs disk {};
+  if (statvfs(folder.c_str(), &disk) != 0) return options.reserve_bytes;
+  return std::min(options.reserve_bytes, uint64_t{disk.f_blocks} * disk.f_frsize / 16);
 }
 
 bool IsDeclaration(RowKind kind) { return kind == RowKind::kBindings || kind == RowKind::kDocumentChunk; }
@@ -43,13 +47,17 @@ void OutboxBatch::Clear() {
   settings.clear();
 }
 
-Outbox::Outbox(OutboxOptions options) : options_(std::move(options)), mark_(absl::StrCat(options_.path, ".durable")) {}
+Outbox::Outbox(OutboxOptions options)
+    : options_(std::move(options)),
+      mark_(absl::StrCat(options_.path, ".durable")),
+      reserve_(absl::StrCat(options_.path, ".reserve"), ReserveBytes(options_)) {}
 
 Outbox::~Outbox() {
+  const bool failed = writer_ != nullptr && writer_->failed();
   reader_.reset();
   writer_.reset();
   // An Open that failed half-way must not take back what the mark says.
-  if (opened_) {
+  if (opened_ && !failed) {
     WriteMark();
     SyncMark();
   }
@@ -86,14 +94,18 @@ absl::Status Outbox::Commit(const OutboxBatch& batch) {
   uint64_t deleted_rows = 0;
   absl::Status status = SqliteStatement(writer_.get(), "BEGIN IMMEDIATE").Run();
   if (status.ok()) status = Write(batch, first_seq);
+  if (status.ok() && !batch.rows.empty()) status = WriteAgeMark();
   if (status.ok() && has_forgotten()) {
     status = DeleteSome(kDeleteRowsPerCommit, &done, &deleted_bytes, &deleted_rows);
   }
   if (status.ok()) status = SqliteStatement(writer_.get(), "COMMIT").Run();
   if (!status.ok()) {
     writer_->Rollback();
-    // Somebody else took the rest of the disk. Emptying the WAL is what can help by itself.
-    if (absl::IsResourceExhausted(status)) writer_->Exec("PRAGMA wal_checkpoint(TRUNCATE)").IgnoreError();
+    {
+      absl::MutexLock lock(&mutex_);
+      covered_changed_ = true;  // perhaps; it only costs a write
+    }
+    if (absl::IsResourceExhausted(status)) OnDiskFull();
     CheckDisk();
     return status;
   }
@@ -102,13 +114,28 @@ absl::Status Outbox::Commit(const OutboxBatch& batch) {
   if (!batch.receipts.empty()) AddReceipt(MessagesOf(batch));
   for (const pb::Binding& binding : batch.bindings) last_binding_ = std::max(last_binding_, binding.id());
   AddToTail(batch, first_seq);
+  if (!batch.rows.empty()) newest_age_ = {next_seq(), options_.clock->UnixNanos()};
   WriteMark();
+  for (const OutboxBatch::Row& row : batch.rows) {
+    pb::Frame frame;
+    if (row.kind == RowKind::kGap && frame.ParseFromString(row.frame)) gap_counts_.Add(frame.gap().reason());
+  }
   AfterDelete(done, deleted_bytes, deleted_rows);
   CheckDisk();
   return absl::OkStatus();
 }
 
+void Outbox::OnDiskFull() {
+  if (reserve_.GiveBack()) {
+    LogEvery(kMarkLogInterval, "outbox:reserve", LogLevel::kWarning,
+             "outbox: the disk is full; what was held back is given to it", {{"bytes", reserve_.bytes()}});
+  }
+  // Emptying the WAL can help too.
+  writer_->Exec("PRAGMA wal_checkpoint(TRUNCATE)").IgnoreError();
+}
+
 void Outbox::CheckDisk() {
+  CheckAge();
   struct statvfs disk {};
   if (wal_bytes_max_ == 0 || statvfs(options_.path.c_str(), &disk) != 0) return;
   const uint64_t free_bytes = uint64_t{disk.f_bavail} * disk.f_frsize;
@@ -124,6 +151,11 @@ void Outbox::CheckDisk() {
     SqliteStatement freelist(writer_.get(), "PRAGMA freelist_count");
     const uint64_t reusable = freelist.Step() ? static_cast<uint64_t>(freelist.ColumnInt(0)) * kPageBytes : 0;
     low = free_bytes + reusable < needed_bytes;
+  } else if (!reserve_.held() && free_bytes - needed_bytes > 2 * reserve_.bytes()) {
+    if (absl::Status status = reserve_.Hold(); !status.ok()) {
+      LogEvery(kMarkLogInterval, "outbox:reserve", LogLevel::kWarning, "outbox: nothing can be held back on the disk",
+               {{"status", status}});
+    }
   }
   disk_low_.store(low, std::memory_order_relaxed);
 }
@@ -152,6 +184,16 @@ absl::Status Outbox::Write(const OutboxBatch& batch, uint64_t first_seq) {
   for (const auto& [twin, sha256] : batch.documents) {
     absl::Status status =
         SqliteStatement(writer_.get(), "INSERT OR REPLACE INTO documents VALUES (?, ?)").Text(twin).Blob(sha256).Run();
+    if (!status.ok()) return status;
+  }
+  std::optional<std::string> covered;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (std::exchange(covered_changed_, false)) covered = TextOf(covered_);
+  }
+  if (covered.has_value()) {
+    absl::Status status =
+        SqliteStatement(writer_.get(), "INSERT OR REPLACE INTO meta VALUES ('covered', ?)").Blob(*covered).Run();
     if (!status.ok()) return status;
   }
   for (const auto& [key, value] : batch.settings) {
@@ -209,6 +251,7 @@ absl::StatusOr<bool> Outbox::DeleteForgotten() {
   if (status.ok()) status = SqliteStatement(writer_.get(), "COMMIT").Run();
   if (!status.ok()) {
     writer_->Rollback();
+    if (absl::IsResourceExhausted(status)) OnDiskFull();
     return status;
   }
   AfterDelete(done, deleted_bytes, deleted_rows);
@@ -290,8 +333,18 @@ void Outbox::Forget(const IntervalSet& seqs) {
   absl::MutexLock lock(&mutex_);
   for (const IntervalSet::Closed& interval : seqs.ToVector()) {
     // What is before the first row is gone already; a Welcome names it all the same.
-    if (interval.last < first_seq_) continue;
-    forgotten_.Add(std::max(interval.first, std::max<uint64_t>(first_seq_, 1)), interval.last);
+    handed_out_.Remove(interval.first, interval.last);
+    if (interval.last >= first_seq_) {
+      forgotten_.Add(std::max(interval.first, std::max<uint64_t>(first_seq_, 1)), interval.last);
+    }
+    // These have no rows that could be deleted.
+    for (std::optional<uint64_t> seq = covered_.FirstPresent(interval.first); seq.has_value() && *seq <= interval.last;
+         seq = covered_.FirstPresent(interval.first)) {
+      const uint64_t last = std::min(covered_.FirstMissing(*seq) - 1, interval.last);
+      covered_.Remove(*seq, last);
+      forgotten_.Remove(*seq, last);
+      covered_changed_ = true;
+    }
   }
   const uint64_t newest = last_seq();
   forgotten_rows_ = forgotten_.FirstPresent(0).value_or(newest) < newest ? forgotten_.Count() : 0;
@@ -325,6 +378,19 @@ std::string Outbox::setting(absl::string_view key) const {
   return it == settings_.end() ? "" : it->second;
 }
 
+absl::Status Outbox::KeepNonce(absl::string_view nonce) {
+  OutboxBatch batch;
+  batch.settings.emplace_back(kNonceSetting, nonce);
+  // Set when the file is opened next: until then it has not been copied, or the copy finds it not set either.
+  batch.settings.emplace_back(kNonceSeqSetting, "");
+  return Commit(batch);
+}
+
+uint64_t Outbox::nonce_seq() const {
+  uint64_t seq = 0;
+  return absl::SimpleAtoi(setting(kNonceSeqSetting), &seq) ? seq : 0;
+}
+
 IntervalSet::Closed Outbox::Extent() const {
   absl::MutexLock lock(&mutex_);
   return {first_seq_, last_seq()};
@@ -332,6 +398,15 @@ IntervalSet::Closed Outbox::Extent() const {
 
 absl::StatusOr<uint64_t> Outbox::Read(uint64_t first, uint64_t last, size_t bytes_max,
                                       std::vector<OutboxRow>* rows) const {
+  absl::MutexLock replace_lock(&replace_mutex_);
+  const absl::StatusOr<uint64_t> seen = ReadRows(first, last, bytes_max, rows);
+  absl::MutexLock lock(&mutex_);
+  for (const OutboxRow& row : *rows) handed_out_.Add(row.seq);
+  return seen;
+}
+
+absl::StatusOr<uint64_t> Outbox::ReadRows(uint64_t first, uint64_t last, size_t bytes_max,
+                                          std::vector<OutboxRow>* rows) const {
   rows->clear();
   size_t bytes = 0;
   {
@@ -422,6 +497,9 @@ absl::Status Outbox::StartNewEpoch(const IntervalSet& applied, const IntervalSet
   if (status.ok()) {
     pb::Frame frame;
     *frame.mutable_gap() = LostGap(lost);
+    // The gateway had these; they are not lost by the outbox.
+    if (!lost.empty()) frame.mutable_gap()->set_reason(pb::Gap::REASON_GATEWAY_RESTORED);
+    gap_counts_.Add(frame.gap().reason());
     add(RowKind::kGap, &frame);
   }
   if (status.ok()) {
@@ -439,6 +517,8 @@ absl::Status Outbox::StartNewEpoch(const IntervalSet& applied, const IntervalSet
         frame.mutable_gap()->set_reason(pb::Gap::REASON_DAMAGED_ROW);
         add(RowKind::kGap, &frame);
       } else {
+        // The rows that it covers have no numbers any more.
+        if (frame.has_gap()) frame.mutable_gap()->clear_covered();
         add(kind, &frame);
       }
     }
@@ -448,7 +528,8 @@ absl::Status Outbox::StartNewEpoch(const IntervalSet& applied, const IntervalSet
     status = writer_->Exec(
         "DROP TABLE rows; ALTER TABLE rows_new RENAME TO rows;"
         "CREATE INDEX declarations ON rows(seq) WHERE kind IN (2, 3); DELETE FROM documents;"
-        "DELETE FROM meta WHERE key = 'reserved_bindings'");
+        "DELETE FROM meta WHERE key IN ('reserved_bindings', 'nonce', 'nonce_seq', 'covered');"
+        "DELETE FROM ages");
   }
   const std::string epoch_text = absl::StrCat(epoch);
   for (const auto& [key, value] :
@@ -463,7 +544,10 @@ absl::Status Outbox::StartNewEpoch(const IntervalSet& applied, const IntervalSet
     return status;
   }
   documents_.clear();
-  settings_.erase(kReservedBindingsSetting);
+  ages_.clear();
+  newest_age_ = {seq + 1, options_.clock->UnixNanos()};
+  for (const char* key : {kReservedBindingsSetting, kNonceSetting, kNonceSeqSetting, kCoveredSetting})
+    settings_.erase(key);
   {
     absl::MutexLock lock(&mutex_);
     previous_id_ = std::exchange(outbox_id_, id);
@@ -473,6 +557,9 @@ absl::Status Outbox::StartNewEpoch(const IntervalSet& applied, const IntervalSet
     kept_bytes_ = bytes;
     forgotten_.Clear();
     forgotten_rows_ = 0;
+    covered_.Clear();
+    covered_changed_ = false;
+    handed_out_.Clear();
     tail_.clear();
     tail_bytes_ = 0;
     last_seq_.store(seq, std::memory_order_release);

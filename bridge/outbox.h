@@ -7,17 +7,23 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "bridge/disk_reserve.h"
 #include "bridge/durable_mark.h"
+#include "bridge/gap_counts.h"
+#include "bridge/row_drop.h"
 #include "bridge/sqlite_database.h"
 #include "bridge/uplink.h"
 #include "mvmd/twin/v1alpha1/block.pb.h"
@@ -50,6 +56,12 @@ struct OutboxBatch {
 struct OutboxOptions {
   std::string path;
   uint64_t max_bytes = uint64_t{1} << 30;
+  // What to do at max_bytes, or when the disk is full: nothing, so that whoever writes has to wait; or MakeRoom.
+  bool drop_oldest = false;
+  // Older rows are too many, whatever their size.
+  absl::Duration max_age = absl::InfiniteDuration();
+  // Held back on the disk. Of a small disk less, a 16th.
+  uint64_t reserve_bytes = uint64_t{1} << 20;
   // Newest rows that are kept in memory, so that a healthy uplink never reads the disk.
   size_t tail_bytes = size_t{8} << 20;
   // Receipts kept: as many messages as a broker can have in flight.
@@ -101,14 +113,35 @@ class Outbox final : public OutboxReader {
   // The rows kept have reached max_bytes, or the disk has no more than what it takes to delete them: nothing more
   // should be taken in. A row that is written first goes to the WAL and later to the file, so a disk that is full to
   // the last byte could not even delete; this stops before.
-  bool full() const { return kept_bytes() >= options_.max_bytes || disk_low_.load(std::memory_order_relaxed); }
-  // Looks at the disk again; commits do it too.
+  bool full() const {
+    return kept_bytes() >= options_.max_bytes || disk_low_.load(std::memory_order_relaxed) ||
+           (too_old_.load(std::memory_order_relaxed) && !options_.drop_oldest);
+  }
+  // Looks at the disk, and at the age of the oldest row, again; commits do it too.
   void CheckDisk();
+
+  // With `drop_oldest`, when full() or rows are too old: gaps take the place of the oldest samples, superseded ones
+  // first, in one transaction of bounded size. Rows that were given to the reader since the start stay, and so do
+  // bindings, documents, and gaps of other reasons. True when there is more to do; false too when nothing can be
+  // dropped. Errors as of Commit.
+  absl::StatusOr<bool> MakeRoom();
+
+  // A row that was read as damaged: its bytes go to the table `quarantine`, of which the newest are kept, and a Gap
+  // takes its place. Errors as of Commit.
+  absl::Status Quarantine(uint64_t seq);
 
   // Drops `applied`, declares every binding anew, adds a Gap for `lost` (empty: of unknown extent), numbers all other
   // rows anew from 1 in order, and takes a new epoch and outbox id. Documents count as not enqueued. Errors as of
   // Commit.
   absl::Status StartNewEpoch(const IntervalSet& applied, const IntervalSet& lost);
+
+  // What the gateway gave this outbox, to be presented next time: a copy of the file cannot keep up with it. In one
+  // transaction, and void in a new epoch. Errors as of Commit.
+  absl::Status KeepNonce(absl::string_view nonce);
+  // Empty when none was kept in this epoch.
+  std::string nonce() const { return setting(kNonceSetting); }
+  // Newest row when the file was first opened after the nonce was kept (or, if there is none, at all).
+  uint64_t nonce_seq() const;
 
   // As read at Open; empty after that. After a loss the last one has no names: its id, and those between, may have been
   // declared in rows that are lost, and must not be given to others.
@@ -126,6 +159,7 @@ class Outbox final : public OutboxReader {
   absl::StatusOr<uint64_t> Read(uint64_t first, uint64_t last, size_t bytes_max,
                                 std::vector<OutboxRow>* rows) const override;
   absl::StatusOr<std::vector<uint64_t>> DeclarationSeqs(uint64_t first, uint64_t last) const override;
+  IntervalSet Covered() const override;
 
   // --- Any thread.
 
@@ -139,6 +173,8 @@ class Outbox final : public OutboxReader {
   // Rows kept less those forgotten, and bytes on disk of all rows.
   uint64_t kept_rows() const;
   uint64_t kept_bytes() const override { return kept_bytes_.load(std::memory_order_relaxed); }
+  uint64_t samples_dropped() const { return samples_dropped_.load(std::memory_order_relaxed); }
+  GapCounts& gap_counts() { return gap_counts_; }
   uint64_t reads_from_disk() const { return reads_from_disk_.load(std::memory_order_relaxed); }
   const std::string& damaged_path() const { return damaged_path_; }
   // For the operator: what Open found missing; empty when nothing.
@@ -152,7 +188,9 @@ class Outbox final : public OutboxReader {
 
   static constexpr uint64_t kPageBytes = 4096;
   static constexpr char kReservedBindingsSetting[] = "reserved_bindings";
-  static std::string RandomBytes(size_t count);
+  static constexpr char kCoveredSetting[] = "covered";
+  static constexpr char kNonceSetting[] = "nonce";
+  static constexpr char kNonceSeqSetting[] = "nonce_seq";
   // Empty: of unknown extent.
   static mvmd::twin::v1alpha1::Gap LostGap(const IntervalSet& lost);
 
@@ -163,6 +201,8 @@ class Outbox final : public OutboxReader {
   absl::Status SetAside();
   // Once the file is loaded: fills in what was durable and is missing. DATA_LOSS: the file cannot be trusted.
   absl::Status CompareWithMark();
+  // The file is opened the first time since its nonce was kept: remembers which rows it has.
+  absl::Status FixNonceSeq();
   absl::Status RecordLostRows(const DurableMark::Record& mark);
   absl::Status CheckPages();
   // Never fails: a mark that cannot be written proves less, no more.
@@ -179,6 +219,25 @@ class Outbox final : public OutboxReader {
   absl::Status DeleteSome(uint64_t rows_max, IntervalSet* done, uint64_t* deleted_bytes, uint64_t* deleted_rows);
   void AfterDelete(const IntervalSet& done, uint64_t deleted_bytes, uint64_t deleted_rows);
   void AddToTail(const OutboxBatch& batch, uint64_t first_seq);
+  // Somebody took the rest of the disk: gives back what helps by itself.
+  void OnDiskFull();
+
+  absl::StatusOr<uint64_t> ReadRows(uint64_t first, uint64_t last, size_t bytes_max,
+                                    std::vector<OutboxRow>* rows) const;
+
+  // outbox_room.cc
+  static std::string TextOf(const IntervalSet& intervals);
+  absl::Status LoadRoom();
+  void CheckAge();
+  // Remembers when rows were made, from time to time.
+  absl::Status WriteAgeMark();
+  // Rows before it are older than max_age; 0: none.
+  uint64_t TooOldBefore() const;
+  // Rows that can be given up, the oldest; false when there are none.
+  absl::StatusOr<bool> CollectOldest(uint64_t before_seq, RowDrop* drop, uint64_t* bytes) const;
+  absl::StatusOr<absl::flat_hash_set<uint32_t>> SupersededAfter(uint64_t seq, const RowDrop& drop) const;
+  std::optional<std::pair<std::string, std::string>> NameOf(uint32_t binding) const;
+  absl::Status Replace(const RowDrop& drop, const RowDrop::Plan& plan);
 
   const OutboxOptions options_;
   int lock_fd_ = -1;
@@ -192,8 +251,12 @@ class Outbox final : public OutboxReader {
 
   // Writing thread.
   DurableMark mark_;
-  std::string previous_id_;    // of the epoch before, if this file had one that is known
-  uint32_t last_binding_ = 0;  // highest number ever given
+  DiskReserve reserve_;
+  std::deque<std::pair<uint64_t, int64_t>> ages_;     // in the file: rows before the seq were there at that Unix time
+  std::pair<uint64_t, int64_t> newest_age_ = {0, 0};  // likewise, of the last commit
+  int64_t no_room_until_ns_ = 0;                      // monotonic: nothing could be dropped
+  std::string previous_id_;                           // of the epoch before, if this file had one that is known
+  uint32_t last_binding_ = 0;                         // highest number ever given
   std::vector<mvmd::twin::v1alpha1::Binding> loaded_bindings_;
   std::vector<std::string> loaded_receipts_;
   std::deque<std::pair<int64_t, size_t>> receipts_;  // id and messages, oldest first
@@ -207,13 +270,21 @@ class Outbox final : public OutboxReader {
   std::atomic<uint64_t> kept_rows_{0};
   std::atomic<uint64_t> forgotten_rows_{0};
   std::atomic<bool> disk_low_{false};
+  std::atomic<bool> too_old_{false};
+  std::atomic<uint64_t> samples_dropped_{0};
+  GapCounts gap_counts_;
   uint64_t wal_bytes_max_ = 0;  // that the WAL normally stays below
   mutable std::atomic<uint64_t> reads_from_disk_{0};
 
+  // Held while rows are read and while they are replaced: what was read stays as it is.
+  mutable absl::Mutex replace_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   mutable absl::Mutex mutex_;
   std::string outbox_id_ ABSL_GUARDED_BY(mutex_);
   uint64_t first_seq_ ABSL_GUARDED_BY(mutex_) = 0;
   IntervalSet forgotten_ ABSL_GUARDED_BY(mutex_);
+  IntervalSet covered_ ABSL_GUARDED_BY(mutex_);
+  bool covered_changed_ ABSL_GUARDED_BY(mutex_) = false;
+  mutable IntervalSet handed_out_ ABSL_GUARDED_BY(mutex_);
   std::deque<TailRow> tail_ ABSL_GUARDED_BY(mutex_);  // consecutive seqs up to last_seq_
   size_t tail_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -1,12 +1,16 @@
 // The file (PRAGMA user_version = 1):
 //
 //   meta       key TEXT PRIMARY KEY, value BLOB     `epoch` (decimal), `outbox_id` (16 bytes), `reserved_bindings`
-//                                                   (decimal: numbers up to it may be in lost rows), and settings
+//                                                   (decimal: numbers up to it may be in lost rows), `nonce` (16
+//                                                   bytes), `nonce_seq` (decimal, see Outbox::nonce_seq), `covered`
+//                                                   (a Gap: rows that are gone, and told by gaps), and settings
 //   rows       seq INTEGER PRIMARY KEY, kind INTEGER, crc INTEGER, frame BLOB
 //              crc = CRC-32C of seq (8 bytes, little-endian), kind (1 byte) and frame
 //   bindings   id INTEGER PRIMARY KEY, twin TEXT, sensor TEXT          of this epoch
 //   documents  twin TEXT PRIMARY KEY, sha256 BLOB                      last one enqueued in this epoch
 //   receipts   id INTEGER PRIMARY KEY, data BLOB                       packet ids and digests, see redelivery.h
+//   ages       seq INTEGER PRIMARY KEY, time_unix_ns INTEGER           rows before `seq` were there at that time
+//   quarantine id, epoch, seq, kind, crc, frame, time_unix_ns          damaged rows as they were, the newest 32
 //
 // Everything that must change together changes in one transaction with the rows. Beside it is the mark, see
 // durable_mark.h: written after a transaction, and so never ahead of it. What begins an outbox or an epoch is copied
@@ -15,7 +19,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -28,6 +31,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/log.h"
+#include "runtime/random.h"
 
 namespace mvmd {
 namespace {
@@ -54,18 +58,15 @@ constexpr char kSchema[] = R"sql(
   CREATE TABLE documents(twin TEXT PRIMARY KEY, sha256 BLOB NOT NULL) WITHOUT ROWID;
   CREATE TABLE receipts(id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 )sql";
+// Later than the others, and passed over by versions that do not know them.
+constexpr char kLaterSchema[] = R"sql(
+  CREATE TABLE IF NOT EXISTS ages(seq INTEGER PRIMARY KEY, time_unix_ns INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS quarantine(id INTEGER PRIMARY KEY AUTOINCREMENT, epoch INTEGER NOT NULL,
+    seq INTEGER NOT NULL, kind INTEGER NOT NULL, crc INTEGER NOT NULL, frame BLOB NOT NULL,
+    time_unix_ns INTEGER NOT NULL);
+)sql";
 
 }  // namespace
-
-std::string Outbox::RandomBytes(size_t count) {
-  std::string bytes(count, '\0');
-  size_t done = 0;
-  while (done < count) {
-    const ssize_t got = getrandom(bytes.data() + done, count - done, 0);
-    if (got > 0) done += static_cast<size_t>(got);
-  }
-  return bytes;
-}
 
 pb::Gap Outbox::LostGap(const IntervalSet& lost) {
   pb::Gap gap;
@@ -88,7 +89,9 @@ absl::StatusOr<std::unique_ptr<Outbox>> Outbox::Open(OutboxOptions options) {
   }
   absl::Status status = outbox->OpenDatabase();
   if (status.ok()) status = outbox->Load();
+  if (status.ok()) status = outbox->LoadRoom();
   if (status.ok()) status = outbox->CompareWithMark();
+  if (status.ok()) status = outbox->FixNonceSeq();
   if (absl::IsDataLoss(status)) {
     // The disk may be fine and the file not: keep it for whoever wants to look, and go on.
     const std::string why(status.message());
@@ -96,6 +99,8 @@ absl::StatusOr<std::unique_ptr<Outbox>> Outbox::Open(OutboxOptions options) {
     if (absl::Status set_aside = outbox->SetAside(); !set_aside.ok()) return set_aside;
     status = outbox->OpenDatabase();
     if (status.ok()) status = outbox->Load();
+    if (status.ok()) status = outbox->LoadRoom();
+    if (status.ok()) status = outbox->FixNonceSeq();
     outbox->loss_ = absl::StrCat(why, "; set aside as ", outbox->damaged_path_,
                                  ". What the gateway did not have of it is lost; a gap of unknown extent is recorded");
   }
@@ -107,6 +112,15 @@ absl::StatusOr<std::unique_ptr<Outbox>> Outbox::Open(OutboxOptions options) {
   outbox->WriteMark();
   outbox->SyncMark();
   return outbox;
+}
+
+absl::Status Outbox::FixNonceSeq() {
+  if (!setting(kNonceSeqSetting).empty()) return absl::OkStatus();
+  OutboxBatch batch;
+  batch.settings.emplace_back(kNonceSeqSetting, absl::StrCat(last_seq()));
+  absl::Status status = Commit(batch);
+  // A full disk may have room again when it matters, and without it more is sent again, not less.
+  return absl::IsResourceExhausted(status) ? absl::OkStatus() : status;
 }
 
 absl::Status Outbox::CompareWithMark() {
@@ -243,6 +257,7 @@ absl::Status Outbox::OpenDatabase() {
     const std::string id = RandomBytes(16);
     status = writer_->Exec("BEGIN IMMEDIATE");
     if (status.ok()) status = writer_->Exec(kSchema);
+    if (status.ok()) status = writer_->Exec(kLaterSchema);
     for (const auto& [key, value] :
          {std::pair<absl::string_view, absl::string_view>{"epoch", epoch}, {"outbox_id", id}}) {
       if (status.ok())
@@ -266,6 +281,8 @@ absl::Status Outbox::OpenDatabase() {
   } else if (info.st_size <= kQuickCheckBytesMax) {
     if (status = CheckPages(); !status.ok()) return status;
   }
+  if (version != 0) status = writer_->Exec(kLaterSchema);
+  if (!status.ok()) return status;
   created_ = version == 0;
 
   reader_ = std::make_unique<SqliteDatabase>();

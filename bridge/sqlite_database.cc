@@ -62,6 +62,9 @@ absl::Status SqliteDatabase::Error(int code, absl::string_view what) const {
   if (primary == SQLITE_FULL || (code == SQLITE_IOERR_WRITE && no_space)) {
     return absl::ResourceExhaustedError(absl::StrCat(message, ": the disk is full, free some space"));
   }
+  failed_ = true;
+  // The last connection would copy the WAL to the file when it is closed, with an fsync that may lie.
+  if (handle_ != nullptr) sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   return absl::DataLossError(message);
 }
 

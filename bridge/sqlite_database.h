@@ -34,6 +34,9 @@ class SqliteDatabase {
   void SetBusyTimeout(absl::Duration timeout);
   // One statement or several, without results.
   absl::Status Exec(const char* sql);
+  // The disk, or the file, failed for good: DATA_LOSS was told. What it did not take is not tried again, nor at the
+  // end.
+  bool failed() const { return failed_; }
   // Ends a transaction that is under way, if any.
   void Rollback();
 
@@ -44,6 +47,7 @@ class SqliteDatabase {
   absl::Status Error(int code, absl::string_view what) const;
 
   sqlite3* handle_ = nullptr;
+  mutable bool failed_ = false;
   std::map<const char*, sqlite3_stmt*> statements_;
 };
 

@@ -1,6 +1,7 @@
 #include "bridge/uplink.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -77,6 +78,22 @@ uint64_t SamplesOf(absl::string_view frame) {
   return tag >> 3 == pb::Block::kCountFieldNumber && input.ReadVarint64(&value) ? value : 0;
 }
 
+// Of a Gap in a serialized Frame of ours.
+void AddCovered(absl::string_view text, IntervalSet* seqs) {
+  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(text.data()),
+                                               static_cast<int>(text.size()));
+  uint64_t seq = 0;
+  uint32_t tag = input.ReadTag();
+  if (tag >> 3 == pb::Frame::kSeqFieldNumber && input.ReadVarint64(&seq)) tag = input.ReadTag();
+  pb::Frame frame;
+  if (tag >> 3 != pb::Frame::kGapFieldNumber || !frame.ParseFromArray(text.data(), static_cast<int>(text.size()))) {
+    return;
+  }
+  for (const pb::Interval& covered : frame.gap().covered()) {
+    if (covered.first() <= covered.last() && covered.last() < seq) seqs->Add(covered.first(), covered.last());
+  }
+}
+
 }  // namespace
 
 absl::string_view UplinkStateName(Uplink::State state) {
@@ -104,6 +121,8 @@ Uplink::Uplink(UplinkOptions options, const OutboxReader* reader, std::function<
       epoch_(options_.epoch),
       outbox_id_(options_.outbox_id),
       last_seq_at_start_(options_.last_seq_at_start),
+      nonce_(options_.nonce),
+      nonce_seq_(options_.nonce_seq),
       last_seq_(options_.last_seq_at_start),
       backoff_(options_.backoff_min),
       random_(options_.seed) {}
@@ -150,6 +169,10 @@ void Uplink::NewEpoch(IntervalSet lost, absl::string_view why, UplinkActions* ou
   if (last_seq_at_start_ > 0) ours.Add(1, last_seq_at_start_);
   IntervalSet applied = Intersection(settled_, ours);
   RemoveAll(lost, &applied);
+  StartEpoch(std::move(applied), std::move(lost), why, out);
+}
+
+void Uplink::StartEpoch(IntervalSet applied, IntervalSet lost, absl::string_view why, UplinkActions* out) {
   ++stats_.new_epochs;
   new_epoch_wanted_ = true;
   out->push_back(UplinkLog{.warning = true, .text = absl::StrCat("a new epoch is needed: ", why)});
@@ -172,6 +195,8 @@ UplinkActions Uplink::OnConnected(absl::Time now) {
   hello->add_codecs(pb::CODEC_ZSTD);
   hello->add_codecs(pb::CODEC_IDENTITY);
   hello->set_software_version(options_.software_version);
+  hello->set_nonce(nonce_);
+  hello->set_keeps_nonce(true);
   Write(std::move(request), &out);
   Advance(now, &out);
   return out;
@@ -257,11 +282,13 @@ void Uplink::OnWelcome(absl::Time now, const pb::Welcome& welcome, UplinkActions
   zstd_ = std::find(welcome.codecs().begin(), welcome.codecs().end(), pb::CODEC_ZSTD) != welcome.codecs().end();
   progress_at_ = now;
 
+  if (welcome.outbox_is_stale()) return OnStale(*applied, out);
   // What we were told is committed, or deleted in an earlier life, the gateway must still have.
   const IntervalSet::Closed extent = reader_->Extent();
   IntervalSet lost = settled_;
   if (extent.first > 1) lost.Add(1, extent.first - 1);
   RemoveAll(*applied, &lost);
+  RemoveAll(reader_->Covered(), &lost);
   settled_ = *applied;
   if (!lost.empty()) {
     return NewEpoch(lost, absl::StrCat("the gateway lacks ", lost.Count(), " rows that it had committed"), out);
@@ -278,10 +305,37 @@ void Uplink::OnWelcome(absl::Time now, const pb::Welcome& welcome, UplinkActions
   }
 
   Enter(State::kStreaming, absl::StrCat("session ", welcome.session()), out);
+  welcomed_ = true;
+  if (!welcome.nonce().empty()) {
+    keeping_nonce_ = true;
+    out->push_back(UplinkKeepNonce{epoch_, welcome.nonce()});
+  }
   out->push_back(UplinkForgetRows{*std::move(applied)});
   probe_due_ = true;
   if (!Enqueue(extent, out)) return;
   live_waiting_since_ = absl::InfinitePast();  // the backlog has waited long enough
+}
+
+void Uplink::OnStale(IntervalSet applied, UplinkActions* out) {
+  // A gateway that was restored from a backup does not know the newest nonce either; it lacks rows that it had.
+  IntervalSet lost = settled_;
+  if (const IntervalSet::Closed extent = reader_->Extent(); extent.first > 1) lost.Add(1, extent.first - 1);
+  RemoveAll(applied, &lost);
+  RemoveAll(reader_->Covered(), &lost);
+  // Which of these rows are ours, and which are of the outbox that this one is a copy of? What this process was told
+  // itself, or else what was there before the copies parted.
+  if (welcomed_) {
+    applied = Intersection(applied, settled_);
+  } else if (const std::optional<uint64_t> beyond = applied.FirstPresent(nonce_seq_ + 1); beyond.has_value()) {
+    applied.Remove(*beyond, std::numeric_limits<uint64_t>::max());
+  }
+  settled_ = applied;
+  StartEpoch(std::move(applied), lost,
+             lost.empty() ? "the outbox is an old copy of one that the gateway has served since; what that one had in "
+                            "addition, and has not sent, is lost"
+                          : absl::StrCat("the gateway was restored from a backup: it lacks ", lost.Count(),
+                                         " rows that it had committed"),
+             out);
 }
 
 bool Uplink::Enqueue(IntervalSet::Closed extent, UplinkActions* out) {
@@ -453,6 +507,19 @@ UplinkActions Uplink::OnNewEpoch(absl::Time now, uint64_t epoch, std::string out
   ever_sent_.Clear();
   ahead_.Clear();
   new_epoch_wanted_ = false;
+  keeping_nonce_ = false;
+  welcomed_ = false;
+  nonce_.clear();
+  nonce_seq_ = 0;
+  Advance(now, &out);
+  return out;
+}
+
+UplinkActions Uplink::OnNonceKept(absl::Time now, uint64_t epoch, std::string nonce) {
+  UplinkActions out;
+  if (epoch != epoch_) return out;
+  keeping_nonce_ = false;
+  nonce_ = std::move(nonce);
   Advance(now, &out);
   return out;
 }
@@ -473,6 +540,7 @@ UplinkActions Uplink::OnTimer(absl::Time now) {
 }
 
 void Uplink::Advance(absl::Time now, UplinkActions* out) {
+  advanced_at_ = now;
   CheckDeadlines(now, out);
   if (!writing_) WriteNext(now, out);
   const bool expected = progress_expected_;
@@ -489,7 +557,7 @@ bool Uplink::WaitsForCredit() const {
 void Uplink::CheckDeadlines(absl::Time now, UplinkActions* out) {
   switch (state_) {
     case State::kBackoff:
-      if (new_epoch_wanted_ || now < next_connect_) return;
+      if (new_epoch_wanted_ || keeping_nonce_ || now < next_connect_) return;
       ++stats_.connects;
       stream_since_ = now;
       Enter(State::kConnecting, "", out);
@@ -538,6 +606,7 @@ void Uplink::WriteNext(absl::Time now, UplinkActions* out) {
     request->mutable_report()->set_clock_offset_ns(stats_.clock_offset_ns);
     return Write(std::move(request), out);
   }
+  if (keeping_nonce_) return;
   if (!prepared_.has_value() && !PrepareGroup(now, out)) return;
   const size_t bytes = prepared_->request->frames().data().size();
   if (bytes > credit_bytes_) return;
@@ -564,7 +633,8 @@ bool Uplink::PrepareGroup(absl::Time now, UplinkActions* out) {
     Lane lane = pb::LANE_LIVE;
     // Half of the credit is kept for live rows.
     const bool backfill_allowed =
-        !backfill_.empty() && (in_flight_.empty() || credit_bytes_ >= window_bytes_ / 2 + options_.max_message_bytes);
+        !backfill_.empty() && now >= backfill_due_ &&
+        (in_flight_.empty() || credit_bytes_ >= window_bytes_ / 2 + options_.max_message_bytes);
     if (!declarations_.empty()) {
       from = &declarations_;
     } else if (LiveIsDue(now) && !(last_was_live_ && backfill_allowed)) {
@@ -578,6 +648,12 @@ bool Uplink::PrepareGroup(absl::Time now, UplinkActions* out) {
       return false;
     }
     if (!TakeRows(from, lane, out)) return false;
+    if (lane == pb::LANE_BACKFILL && options_.backfill_bytes_per_second > 0) {
+      // A quarter of a second may be made up for, no more: a burst is what is to be avoided.
+      backfill_due_ =
+          std::max(backfill_due_, now - absl::Milliseconds(250)) +
+          absl::Seconds(static_cast<double>(batch_.size()) / static_cast<double>(options_.backfill_bytes_per_second));
+    }
     if (from == &live_) {
       live_waiting_bytes_ = live_.empty() ? 0 : live_waiting_bytes_ - std::min(live_waiting_bytes_, batch_.size());
       live_waiting_since_ = live_.empty() ? absl::InfiniteFuture() : now;
@@ -624,8 +700,12 @@ bool Uplink::TakeRows(IntervalSet* from, Lane lane, UplinkActions* out) {
       }
       AppendFrame(row.frame, &batch_);
       seqs.Add(row.seq);
+      // They are committed with it.
+      AddCovered(row.frame, &seqs);
     }
     if (taken_to < *seen) gone.Remove(taken_to + 1, *seen);
+    // Dropped by the outbox: the Gap that covers them goes up in its turn.
+    if (!gone.empty()) RemoveAll(reader_->Covered(), &gone);
     if (!gone.empty()) {
       NewEpoch(gone,
                absl::StrCat(gone.Count(), " rows from ", gone.ToVector().front().first,
@@ -662,7 +742,7 @@ void Uplink::SetTimer(UplinkActions* out) {
   absl::Time when = absl::InfiniteFuture();
   switch (state_) {
     case State::kBackoff:
-      if (!new_epoch_wanted_) when = next_connect_;
+      if (!new_epoch_wanted_ && !keeping_nonce_) when = next_connect_;
       break;
     case State::kConnecting:
     case State::kGreeting:
@@ -673,8 +753,13 @@ void Uplink::SetTimer(UplinkActions* out) {
       if (progress_expected_) when = progress_at_ + options_.stall_timeout;
       if (state_ == State::kDraining) when = std::min(when, drain_until_);
       // While a write is under way its end decides; without credit, the credit does.
-      if (!writing_ && !prepared_.has_value() && !live_.empty() && credit_bytes_ > 0 && state_ == State::kStreaming) {
+      if (!writing_ && !keeping_nonce_ && !prepared_.has_value() && !live_.empty() && credit_bytes_ > 0 &&
+          state_ == State::kStreaming) {
         when = std::min(when, live_waiting_since_ + options_.linger);
+      }
+      if (!writing_ && !keeping_nonce_ && !prepared_.has_value() && !backfill_.empty() && credit_bytes_ > 0 &&
+          backfill_due_ > advanced_at_ && state_ == State::kStreaming) {
+        when = std::min(when, backfill_due_);
       }
       break;
     case State::kClosing:

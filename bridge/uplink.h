@@ -46,6 +46,9 @@ class OutboxReader {
   // Of all rows that are kept.
   virtual uint64_t kept_bytes() const = 0;
 
+  // Rows that are gone for good, each in the `covered` of a Gap that is still kept.
+  virtual IntervalSet Covered() const = 0;
+
   // Seqs in [first, last] of the rows that blocks depend on (Bindings) and of document chunks, ascending.
   virtual absl::StatusOr<std::vector<uint64_t>> DeclarationSeqs(uint64_t first, uint64_t last) const = 0;
 };
@@ -57,6 +60,10 @@ struct UplinkOptions {
   std::string software_version;
   // Rows up to this one were in the file when this process started; later ones nobody else can have sent.
   uint64_t last_seq_at_start = 0;
+  // What the last Welcome gave that the outbox has kept; may be empty.
+  std::string nonce;
+  // Rows up to this one were there when the file was first opened after that: a copy has the same ones.
+  uint64_t nonce_seq = 0;
 
   absl::Duration linger = absl::Milliseconds(50);
   size_t max_message_bytes = 256 * 1024;
@@ -66,6 +73,8 @@ struct UplinkOptions {
   // From Connect to Welcome.
   absl::Duration connect_timeout = absl::Seconds(10);
   int compression_level = 3;
+  // Of the backfill lane, before compression; 0: no limit of ours.
+  uint64_t backfill_bytes_per_second = 0;
   // Of the jitter.
   uint64_t seed = 1;
 };
@@ -90,13 +99,19 @@ struct UplinkRowDamaged {
 struct UplinkSendDocument {  // enqueue the twin's document again
   std::string twin;
 };
-// Outbox and gateway do not fit together any more, for one of two reasons: the gateway has rows of this epoch that this
-// process numbered but never sent (the file is an old copy, or a clone is at work); or the gateway lacks rows (`lost`)
-// that are no longer in the outbox (it was restored from a backup). The outbox starts a new epoch: it drops `applied`,
-// declares all bindings again, records `lost` as a Gap, and numbers all other rows anew, in order; then OnNewEpoch.
+// Outbox and gateway do not fit together any more, for one of three reasons: the gateway says by the nonce that the
+// file is an old copy; it has rows of this epoch that this process numbered but never sent (likewise; of a gateway or
+// bridge without nonces); or it lacks rows (`lost`) that are no longer in the outbox (it was restored from a backup).
+// The outbox starts a new epoch: it drops `applied`, declares all bindings again, records `lost` as a Gap, and numbers
+// all other rows anew, in order; then OnNewEpoch.
 struct UplinkStartNewEpoch {
   IntervalSet applied;
   IntervalSet lost;
+};
+// Make it durable in the outbox, then call OnNonceKept. Until then no frames go, and no stream is opened.
+struct UplinkKeepNonce {
+  uint64_t epoch;
+  std::string nonce;
 };
 // A command for the machine; answered by appending a CommandResult row.
 struct UplinkCommand {
@@ -117,7 +132,7 @@ struct UplinkLog {
 };
 using UplinkAction =
     std::variant<UplinkConnect, UplinkWrite, UplinkClose, UplinkForgetRows, UplinkRowDamaged, UplinkSendDocument,
-                 UplinkStartNewEpoch, UplinkCommand, UplinkRowRejected, UplinkSetTimer, UplinkLog>;
+                 UplinkStartNewEpoch, UplinkKeepNonce, UplinkCommand, UplinkRowRejected, UplinkSetTimer, UplinkLog>;
 using UplinkActions = std::vector<UplinkAction>;
 
 struct UplinkStats {
@@ -142,12 +157,14 @@ struct UplinkStats {
 //
 // Rules:
 //  1. At most one write outstanding; the next after OnWriteDone.
-//  2. Nothing but Hello before Welcome. A row goes once a stream, and only if it is not in Welcome's applied set.
+//  2. Nothing but Hello before Welcome. A row goes once a stream, and only if it is not in Welcome's applied set; and
+//     only once Welcome's nonce is durable in the outbox, because frames tell the gateway that it is.
 //  3. Bytes of FrameGroup.data never exceed the credit granted.
 //  4. Rows go in order, in the live lane, as long as no more than some messages of them wait. Of a larger backlog the
 //     declarations (Bindings, documents) go first, then its newest rows and what is made meanwhile (live lane); the
 //     older ones take turns with them (backfill lane). A row that is older than one that has gone before goes in the
 //     backfill lane: seqs only ever rise within a lane, over all streams of an epoch.
+//     With `backfill_bytes_per_second` a backfill message waits until what went before it has had its time.
 //  5. A live message goes at once when it is full, else when its oldest row has waited for `linger`.
 //  6. Rows are forgotten on Commit, Rejected or Welcome only. A commit of what was never sent ends the stream. What the
 //     gateway must have but has not, or has but cannot have, starts a new epoch.
@@ -180,6 +197,7 @@ class Uplink {
   // Outbox: rows up to `last_seq` are durable; `bytes` is the size of those since the last call.
   UplinkActions OnRowsAvailable(absl::Time now, uint64_t last_seq, size_t bytes);
   UplinkActions OnNewEpoch(absl::Time now, uint64_t epoch, std::string outbox_id, uint64_t last_seq);
+  UplinkActions OnNonceKept(absl::Time now, uint64_t epoch, std::string nonce);
 
   // A report to be sent with the next free write, with a clock probe before it; replaces one that still waits.
   UplinkActions OnReport(absl::Time now, mvmd::twin::v1alpha1::BridgeReport report);
@@ -202,6 +220,8 @@ class Uplink {
   void ProtocolError(absl::string_view what, UplinkActions* out);
   void NewEpoch(IntervalSet lost, absl::string_view why, UplinkActions* out);
   void OnWelcome(absl::Time now, const mvmd::twin::v1alpha1::Welcome& welcome, UplinkActions* out);
+  void StartEpoch(IntervalSet applied, IntervalSet lost, absl::string_view why, UplinkActions* out);
+  void OnStale(IntervalSet applied, UplinkActions* out);
   void OnCommit(absl::Time now, const mvmd::twin::v1alpha1::Commit& commit, UplinkActions* out);
   void OnRejected(absl::Time now, const mvmd::twin::v1alpha1::Rejected& rejected, UplinkActions* out);
   void OnClockReply(const mvmd::twin::v1alpha1::ClockReply& reply);
@@ -232,6 +252,10 @@ class Uplink {
   uint64_t epoch_;
   std::string outbox_id_;
   uint64_t last_seq_at_start_;
+  std::string nonce_;  // durable in the outbox
+  uint64_t nonce_seq_;
+  bool keeping_nonce_ = false;  // until OnNonceKept
+  bool welcomed_ = false;       // by this process, in this epoch
 
   State state_ = State::kBackoff;
   bool stopping_ = false;
@@ -251,6 +275,9 @@ class Uplink {
   bool zstd_ = true;
   size_t max_frame_bytes_ = 0;
   bool last_was_live_ = false;
+  // Token bucket: from then on a message of the backfill lane may go.
+  absl::Time backfill_due_ = absl::InfinitePast();
+  absl::Time advanced_at_ = absl::InfinitePast();
   absl::Time stream_since_ = absl::InfinitePast();
   absl::Time progress_at_ = absl::InfinitePast();
   bool progress_expected_ = false;

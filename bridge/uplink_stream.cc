@@ -110,6 +110,12 @@ void UplinkStream::OnNewEpoch(uint64_t epoch, std::string outbox_id, uint64_t la
   });
 }
 
+void UplinkStream::OnNonceKept(uint64_t epoch, std::string nonce) {
+  Post([this, epoch, nonce = std::move(nonce)]() mutable {
+    Perform(core_.OnNonceKept(Now(), epoch, std::move(nonce)));
+  });
+}
+
 void UplinkStream::Post(Event event) {
   absl::MutexLock lock(&mutex_);
   events_.push_back(std::move(event));
@@ -231,6 +237,8 @@ void UplinkStream::PerformOne(UplinkAction& action) {
     host_->SendDocument(document->twin);
   } else if (auto* epoch = std::get_if<UplinkStartNewEpoch>(&action)) {
     host_->StartNewEpoch(std::move(epoch->applied), std::move(epoch->lost));
+  } else if (auto* keep = std::get_if<UplinkKeepNonce>(&action)) {
+    host_->KeepNonce(keep->epoch, std::move(keep->nonce));
   } else if (auto* command = std::get_if<UplinkCommand>(&action)) {
     host_->OnCommand(command->command);
   } else if (auto* rejected = std::get_if<UplinkRowRejected>(&action)) {

@@ -29,6 +29,8 @@ class UplinkHost {
   virtual void ForgetRows(const IntervalSet& seqs) = 0;
   virtual void SendDocument(const std::string& twin) = 0;
   virtual void StartNewEpoch(IntervalSet applied, IntervalSet lost) = 0;
+  // UplinkStream::OnNonceKept follows.
+  virtual void KeepNonce(uint64_t epoch, std::string nonce) = 0;
   virtual void OnCommand(const mvmd::twin::v1alpha1::Command& command) = 0;
   virtual void OnRowRejected(uint64_t seq, const std::string& message) = 0;
   virtual void OnRowDamaged(uint64_t seq) = 0;
@@ -64,6 +66,7 @@ class UplinkStream {
   // Any thread, not blocking.
   void OnRowsAvailable(uint64_t last_seq, size_t bytes);
   void OnNewEpoch(uint64_t epoch, std::string outbox_id, uint64_t last_seq);
+  void OnNonceKept(uint64_t epoch, std::string nonce);
 
   // Any thread.
   UplinkStats stats() const;

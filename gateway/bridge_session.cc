@@ -13,6 +13,7 @@ namespace pb = mvmd::twin::v1alpha1;
 
 constexpr uint32_t kProtocolVersion = 1;
 constexpr size_t kOutboxIdBytes = 16;
+constexpr size_t kNonceBytes = 16;
 constexpr size_t kSoftwareVersionBytesMax = 256;
 constexpr int kReportIssuesMax = 64;
 constexpr size_t kReportBytesMax = 64 << 10;
@@ -50,6 +51,10 @@ absl::Status CheckHello(const pb::Hello& hello) {
   if (std::none_of(hello.codecs().begin(), hello.codecs().end(), IsReadable)) {
     return ProtocolError("HELLO_INVALID",
                          "hello.codecs: expected CODEC_IDENTITY or CODEC_ZSTD among them, got neither");
+  }
+  if (!hello.nonce().empty() && hello.nonce().size() != kNonceBytes) {
+    return ProtocolError("HELLO_INVALID", absl::StrCat("hello.nonce: expected 0 or ", kNonceBytes, " bytes, got ",
+                                                       hello.nonce().size()));
   }
   if (hello.software_version().size() > kSoftwareVersionBytesMax) {
     return ProtocolError("HELLO_INVALID",
@@ -129,6 +134,9 @@ void BridgeSession::OnHello(const pb::Hello& hello, std::vector<Action>* actions
   opened->set_software_version(hello.software_version());
   *opened->mutable_seqs() = hello.seqs();
   opened->set_peer(options_.peer);
+  opened->set_presented_nonce(hello.nonce());
+  if (hello.keeps_nonce()) opened->set_next_nonce(options_.nonce);
+  keeps_nonce_ = hello.keeps_nonce();
   pending_[append.tag].opening = true;
   Enter(State::kOpening);
   actions->push_back(std::move(append));
@@ -264,6 +272,10 @@ void BridgeSession::OnOpened(const ApplyResult& result, int64_t now_unix_ns, std
   welcome->set_time_unix_ns(now_unix_ns);
   welcome->add_codecs(pb::CODEC_ZSTD);
   welcome->add_codecs(pb::CODEC_IDENTITY);
+  welcome->set_outbox_is_stale(result.outbox_is_stale);
+  if (keeps_nonce_ && !result.outbox_is_stale) welcome->set_nonce(options_.nonce);
+  // There is no session to be closed then.
+  fenced_ = result.outbox_is_stale;
   actions->push_back(std::move(send));
   FinishWhenIdle(actions);
 }

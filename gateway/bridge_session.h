@@ -32,6 +32,8 @@ struct BridgeSessionOptions {
   int64_t commit_linger_ns = 1'000'000'000;
   std::string bridge;  // SPIFFE URI of the peer
   std::string peer;    // its address
+  // 16 random bytes for the outbox to present next time; empty: this gateway gives none.
+  std::string nonce;
 };
 
 // Pure state machine; no threads, no clock, no I/O. Thread-compatible.
@@ -48,7 +50,8 @@ struct BridgeSessionOptions {
 //  4. Commit is sent for what ApplyResult calls applied, and never for anything else: at once when none was sent for
 //     `commit_linger`, else when that has passed, or half of the credit waits for it.
 //  5. Credit goes back when a group has been applied, not when it was read: when half of it is owed, or after a second.
-//  6. ABORTED from the fold (fenced; an epoch that belongs to another outbox) ends the stream with it.
+//  6. ABORTED from the fold (fenced; another outbox is served) ends the stream with it. An old copy of an outbox that
+//     nobody serves gets a Welcome that says so, and no session.
 //  7. Rejected is sent when the refusal is in the log, before the Commit that covers the frame.
 //  8. A group that cannot be appended ends the stream with UNAVAILABLE; the bridge still has the frames.
 class BridgeSession {
@@ -130,6 +133,7 @@ class BridgeSession {
   FrameGroupCodec codec_;
   State state_ = State::kWaitingHello;
   bool fenced_ = false;
+  bool keeps_nonce_ = false;
   bool writes_done_ = false;
   bool closed_appended_ = false;
   std::string gone_reason_;  // not empty: OnPeerGone was called

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "runtime/status_proto.h"
+#include "twin/gap.h"
 
 namespace mvmd {
 
@@ -38,6 +39,19 @@ void GatewayMetrics::CountRefusedFrame(const absl::Status& status) {
 
 void GatewayMetrics::CountQuarantined(const std::string& reason) {
   registry_->AddCounter("quarantined_total", "Documents that were put into quarantine.", {{"reason", reason}})
+      .Increment();
+}
+
+void GatewayMetrics::CountRefusedOutbox(const std::string& reason) {
+  registry_
+      ->AddCounter("outboxes_refused_total", "Sessions that were not opened because of the outbox: copies, clones.",
+                   {{"reason", reason}})
+      .Increment();
+}
+
+void GatewayMetrics::CountGap(mvmd::twin::v1alpha1::Gap::Reason reason) {
+  registry_
+      ->AddCounter("gaps_total", "Gaps that were recorded, one a twin.", {{"reason", std::string(GapReason(reason))}})
       .Increment();
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "mvmd/twin/v1alpha1/block.pb.h"
 #include "runtime/metrics.h"
 
 namespace mvmd {
@@ -34,6 +35,9 @@ struct GatewayMetrics {
   void CountRefusedFrame(const absl::Status& status);
   // A refused document was put into quarantine.
   void CountQuarantined(const std::string& reason);
+  // An outbox was not served as what it says it is.
+  void CountRefusedOutbox(const std::string& reason);
+  void CountGap(mvmd::twin::v1alpha1::Gap::Reason reason);
   void CountIssue(const std::string& reason, uint64_t count);
   // `method` is a name of the proto file.
   void CountRpc(absl::string_view method, const absl::Status& status);

@@ -37,6 +37,11 @@ void Places::Leave(absl::string_view identity) {
   if (--found->second == 0) taken_by_.erase(found);
 }
 
+size_t Places::taken_by(absl::string_view identity) const {
+  const auto found = taken_by_.find(identity);
+  return found == taken_by_.end() ? 0 : found->second;
+}
+
 StreamRegistry::StreamRegistry(absl::string_view reason, absl::string_view what, size_t streams_max)
     : streams_max_(streams_max), places_(reason, what, streams_max) {}
 
@@ -57,6 +62,11 @@ void StreamRegistry::Remove(uint64_t id) {
   if (found == streams_.end()) return;
   places_.Leave(found->second.identity);
   streams_.erase(found);
+}
+
+size_t StreamRegistry::count_of(absl::string_view identity) const {
+  absl::MutexLock lock(&mutex_);
+  return places_.taken_by(identity);
 }
 
 size_t StreamRegistry::count() const {

@@ -37,6 +37,7 @@ class Places {
   absl::Status Take(absl::string_view identity, size_t identity_places_max);
   // Once for each Take that was OK.
   void Leave(absl::string_view identity);
+  size_t taken_by(absl::string_view identity) const;
 
  private:
   const std::string reason_;
@@ -68,6 +69,7 @@ class StreamRegistry {
                                std::weak_ptr<DrainableStream> stream);
   void Remove(uint64_t id);
   size_t count() const;
+  size_t count_of(absl::string_view identity) const;
   size_t streams_max() const { return streams_max_; }
 
   // Takes no more streams from now on.

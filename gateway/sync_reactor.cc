@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "runtime/grpc_status.h"
 #include "runtime/log.h"
@@ -115,6 +116,7 @@ void SyncReactor::HandleGone(absl::string_view reason) {
 
 void SyncReactor::HandleApplied(uint64_t tag, const ApplyResult& result) {
   CountApplied(tag, result);
+  HandleRefusedOutbox(result);
   const bool was_open = session_.session() != 0;
   Actions actions;
   session_.OnApplied(tag, result, parts_.clock->UnixNanos(), &actions);
@@ -217,7 +219,28 @@ void SyncReactor::CountApplied(uint64_t tag, const ApplyResult& result) {
   metrics.commit_seconds.Observe(static_cast<double>(parts_.clock->MonotonicNanos() - group.since_ns) / 1e9);
   for (const auto& [seq, status] : result.rejected) metrics.CountRefusedFrame(status);
   for (const std::string& reason : result.quarantined) metrics.CountQuarantined(reason);
+  for (const pb::Gap::Reason reason : result.gaps) metrics.CountGap(reason);
   for (const auto& [reason, count] : result.issues) metrics.CountIssue(reason, count);
+}
+
+void SyncReactor::HandleRefusedOutbox(const ApplyResult& result) {
+  const std::string reason = result.outbox_is_stale ? "OUTBOX_STALE" : ReasonOf(result.status);
+  const bool in_use = reason == "OUTBOX_CLONED" || reason == "IDENTITY_IN_USE";
+  if (!in_use && reason != "OUTBOX_STALE" && reason != "EPOCH_CONFLICT") return;
+  parts_.metrics->CountRefusedOutbox(reason);
+  LogEvery(kLogInterval, absl::StrCat("outbox refused:", bridge_), LogLevel::kWarning, "outbox refused",
+           {{"bridge", bridge_}, {"peer", peer_}, {"reason", reason}, {"status", result.status}});
+  if (!in_use || parts_.streams->count_of(bridge_) > 1) return;
+  const ErrorMetadata metadata = MetadataOf(result.status);
+  const auto session = metadata.find("session");
+  uint64_t number = 0;
+  if (session == metadata.end() || !absl::SimpleAtoi(session->second, &number)) return;
+  pb::LogEntry entry;
+  entry.mutable_session_closed()->set_bridge(bridge_);
+  entry.mutable_session_closed()->set_session(number);
+  entry.mutable_session_closed()->set_reason("its stream is gone");
+  // When it cannot be written now, the next attempt of the bridge comes here again.
+  parts_.committer->Append(std::move(entry), nullptr, [](const ApplyResult&) {}).IgnoreError();
 }
 
 void SyncReactor::CountCredit() {

@@ -84,6 +84,8 @@ class SyncReactor final
   void Append(BridgeSession::Append append);
   void SetTimer(int64_t unix_ns);
   void CountApplied(uint64_t tag, const ApplyResult& result);
+  // The session that keeps another outbox out may be one that ended without a word in the log: ends it there too.
+  void HandleRefusedOutbox(const ApplyResult& result);
   void CountCredit();
   // Starts what may be started.
   void Pump();

@@ -5,11 +5,14 @@
 
 #include "runtime/grpc_status.h"
 #include "runtime/log.h"
+#include "runtime/random.h"
 
 namespace mvmd {
 namespace {
 
 namespace pb = mvmd::twin::v1alpha1;
+
+constexpr size_t kNonceBytes = 16;
 
 // Ends a stream that was never let in.
 class RefusedSync final : public grpc::ServerBidiReactor<pb::SyncRequest, pb::SyncResponse> {
@@ -38,6 +41,7 @@ grpc::ServerBidiReactor<pb::SyncRequest, pb::SyncResponse>* SyncService::Sync(gr
   options.commit_linger_ns = options_.commit_linger_ns;
   options.bridge = caller->subject();
   options.peer = context->peer();
+  options.nonce = RandomBytes(kNonceBytes);
   return SyncReactor::Start(
       parts_, options, [caller = *caller](absl::string_view twin) { return caller.May(Role::kBridge, twin); }, context);
 }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "gateway/gap_page.h"
 #include "gateway/page_token.h"
 #include "gateway/request_errors.h"
 #include "gateway/sample_proto.h"
@@ -42,16 +43,6 @@ absl::StatusOr<std::string> AfterOf(const google::protobuf::Message& request, co
       DecodeToken("page_token", TokenBinding(request, {"page_token", "page_size"}), token);
   if (!position.ok()) return position.status();
   return position->size() == 1 ? (*position)[0] : std::string();
-}
-
-void SetGapsInRange(const std::vector<pb::Gap>& gaps, int64_t start_unix_ns, int64_t end_unix_ns,
-                    google::protobuf::RepeatedPtrField<pb::Gap>* out) {
-  for (const pb::Gap& gap : gaps) {
-    // Times that are not known may be anywhere.
-    const bool after = gap.start_time_unix_ns() != 0 && gap.start_time_unix_ns() >= end_unix_ns;
-    const bool before = gap.end_time_unix_ns() != 0 && gap.end_time_unix_ns() < start_unix_ns;
-    if (!after && !before) *out->Add() = gap;
-  }
 }
 
 }  // namespace
@@ -444,10 +435,29 @@ absl::Status TwinService::FillSamples(const pb::ListSamplesRequest& request, His
                      absl::StrCat(next.backfill.revision), absl::StrCat(next.backfill.index)}));
     return absl::OkStatus();
   }
-  SetGapsInRange(parts_.committer->Read(
-                     [&request](const TwinState& state) { return state.GapsOf(request.twin_id(), request.sensor()); }),
-                 start_unix_ns, end_unix_ns, response->mutable_gaps());
+  for (pb::Gap& gap : parts_.committer->Read(
+           [&request](const TwinState& state) { return state.GapsOf(request.twin_id(), request.sensor()); })) {
+    if (GapIsInRange(gap, start_unix_ns, end_unix_ns)) *response->add_gaps() = std::move(gap);
+  }
   return absl::OkStatus();
+}
+
+grpc::ServerUnaryReactor* TwinService::ListGaps(grpc::CallbackServerContext* context,
+                                                const pb::ListGapsRequest* request, pb::ListGapsResponse* response) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  const CallPtr call = Begin("ListGaps", context, reactor);
+  if (call == nullptr) return reactor;
+  RequestErrors errors;
+  const GapPosition from = CheckGapsRequest(*request, &errors);
+  absl::Status status = errors.status();
+  if (status.ok()) status = call->caller().Check(Role::kReader, request->twin_id());
+  // Bounded, and in memory: no work for another thread.
+  if (status.ok()) {
+    status =
+        parts_.committer->Read([&](const TwinState& state) { return FillGapPage(state, *request, from, response); });
+  }
+  call->Finish(status);
+  return reactor;
 }
 
 }  // namespace mvmd

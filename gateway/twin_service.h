@@ -77,6 +77,9 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
   grpc::ServerUnaryReactor* GetSigningKey(grpc::CallbackServerContext* context,
                                           const mvmd::twin::v1alpha1::GetSigningKeyRequest* request,
                                           mvmd::twin::v1alpha1::GetSigningKeyResponse* response) override;
+  grpc::ServerUnaryReactor* ListGaps(grpc::CallbackServerContext* context,
+                                     const mvmd::twin::v1alpha1::ListGapsRequest* request,
+                                     mvmd::twin::v1alpha1::ListGapsResponse* response) override;
 
  private:
   using Work = absl::AnyInvocable<absl::Status()>;

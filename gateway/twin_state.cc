@@ -112,6 +112,26 @@ void TwinState::Impl::Open(const pb::SessionOpened& opened, Context* context) {
                                " belongs to another outbox; give every bridge an identity and an outbox of its own"));
     return;
   }
+  if (absl::Status status = CheckOutbox(opened, epoch_slot.get(), context); !status.ok()) {
+    notes[context->revision].nothing_applied = true;
+    SaveNote(context->revision);
+    if (epoch_slot == nullptr) bridge->epochs.erase(opened.epoch());
+    context->result->status = std::move(status);
+    return;
+  }
+  if (epoch_slot != nullptr && !opened.next_nonce().empty() && !epoch_slot->nonces.Accepts(opened.presented_nonce())) {
+    // Nobody is served, so that an old copy may go on; but not under the numbers of the outbox that it is a copy of.
+    notes[context->revision].nothing_applied = true;
+    SaveNote(context->revision);
+    AddIssue(context, "OUTBOX_STALE", "", "", 1, [&] {
+      return absl::StrCat("epoch ", opened.epoch(),
+                          ": expected the outbox that was served last, got an old copy of it, from ", opened.peer(),
+                          "; it starts a new epoch");
+    });
+    context->result->outbox_is_stale = true;
+    context->result->applied = epoch_slot->applied;
+    return;
+  }
   if (epoch_slot == nullptr) {
     epoch_slot = std::make_unique<Epoch>();
     epoch_slot->bridge = bridge;
@@ -127,6 +147,7 @@ void TwinState::Impl::Open(const pb::SessionOpened& opened, Context* context) {
   bridge->software_version = opened.software_version();
   bridge->peer = opened.peer();
   bridge->dirty = true;
+  epoch_slot->nonces.Give(opened.presented_nonce(), opened.next_nonce());
   epoch_slot->last_revision = context->revision;
   epoch_slot->dirty = true;
   Session& session = sessions[context->revision];
@@ -141,6 +162,37 @@ void TwinState::Impl::Open(const pb::SessionOpened& opened, Context* context) {
     if (sensor != nullptr) context->result->bindings.emplace_back(static_cast<uint32_t>(i + 1), &sensor->ref);
   }
   if (context->applied != nullptr) context->applied->connections.push_back({bridge->name, true});
+}
+
+absl::Status TwinState::Impl::CheckOutbox(const pb::SessionOpened& opened, const Epoch* epoch, Context* context) {
+  Bridge* bridge = bridges.find(opened.bridge())->second.get();
+  context->bridge = bridge;
+  // The same outbox may take over at any time: its bridge has lost the old stream before the gateway has.
+  if (!bridge->connected || opened.next_nonce().empty()) return absl::OkStatus();
+  if (epoch != nullptr && bridge->epoch == opened.epoch()) {
+    if (epoch->nonces.Accepts(opened.presented_nonce())) return absl::OkStatus();
+    AddIssue(context, "OUTBOX_CLONED", "", "", 1, [&] {
+      return absl::StrCat("epoch ", opened.epoch(), ": a copy of the outbox that is served to ", bridge->peer,
+                          " was refused, from ", opened.peer());
+    });
+    return MakeError(absl::StatusCode::kAborted, "OUTBOX_CLONED",
+                     absl::StrCat("this outbox is an old copy of one that is being served to ", bridge->peer,
+                                  " (session ", bridge->session, " of epoch ", bridge->epoch,
+                                  "); stop one of the two bridges, and give each an identity and an outbox of its own"),
+                     {{"session", absl::StrCat(bridge->session)}, {"peer", bridge->peer}});
+  }
+  const auto serving = bridge->epochs.find(bridge->epoch);
+  if (serving == bridge->epochs.end() || !serving->second->nonces.active()) return absl::OkStatus();
+  if (bridge->epoch == opened.epoch()) return absl::OkStatus();
+  AddIssue(context, "IDENTITY_IN_USE", "", "", 1, [&] {
+    return absl::StrCat("epoch ", opened.epoch(), " from ", opened.peer(), " was refused while epoch ", bridge->epoch,
+                        " is served to ", bridge->peer);
+  });
+  return MakeError(absl::StatusCode::kAborted, "IDENTITY_IN_USE",
+                   absl::StrCat("another outbox of ", bridge->name, " is being served to ", bridge->peer, " (session ",
+                                bridge->session, " of epoch ", bridge->epoch,
+                                "); give each bridge an identity of its own, or wait until that one is gone"),
+                   {{"session", absl::StrCat(bridge->session)}, {"peer", bridge->peer}});
 }
 
 void TwinState::Impl::Close(const pb::SessionClosed& closed, Context* context) {

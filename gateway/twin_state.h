@@ -76,8 +76,9 @@ struct AppliedEntry {
 // What the one who appended the entry wants to know.
 struct ApplyResult {
   uint64_t revision = 0;
-  // ABORTED (reason FENCED): the session is not the bridge's newest. ABORTED (reason ETAG_MISMATCH), NOT_FOUND,
-  // ALREADY_EXISTS: the condition of a write failed. The entry changed nothing then.
+  // ABORTED (reason FENCED): the session is not the bridge's newest; (EPOCH_CONFLICT, OUTBOX_CLONED, IDENTITY_IN_USE;
+  // the latter two with metadata session): another outbox is served. ABORTED (reason ETAG_MISMATCH), NOT_FOUND,
+  // ALREADY_EXISTS: the condition of a write failed. The entry changed nothing then, but for an issue.
   absl::Status status;
   // SessionOpened: what is already applied of the epoch. FramesReceived: seqs that are now applied (new, duplicate and
   // refused ones): what may be committed to the bridge.
@@ -94,6 +95,10 @@ struct ApplyResult {
   std::vector<std::string> quarantined;
   // Twins with samples but no document: ask the bridge.
   std::vector<std::string> documents_wanted;
+  // Reasons of the gaps that were recorded, one a twin.
+  std::vector<mvmd::twin::v1alpha1::Gap::Reason> gaps;
+  // SessionOpened: the outbox is an old copy, and no session was opened.
+  bool outbox_is_stale = false;
   // SessionOpened: what was declared in the epoch before, by binding. The policy may have changed since.
   std::vector<std::pair<uint32_t, const SensorRef*>> bindings;
   // A write: the definition's etag afterwards.
@@ -143,6 +148,15 @@ uint64_t KeyframeRevisionOf(absl::string_view key);
 struct QuarantinedTwin {
   Quarantine::Document document;
   std::optional<Json> overlay;
+};
+
+// A gap as a twin keeps it.
+struct TwinGap {
+  mvmd::twin::v1alpha1::Gap gap;
+  uint64_t revision = 0;  // of the entry that recorded it
+  int64_t time_unix_ns = 0;
+  std::string bridge;  // whose rows are meant, and of which epoch; empty and 0 when it stands for several
+  uint64_t epoch = 0;
 };
 
 // State that changed since the last checkpoint, as key-value pairs; a null value deletes the key.
@@ -272,6 +286,8 @@ class TwinState {
   std::vector<BridgeSnapshot> ListBridges(absl::string_view after, size_t limit, bool include_issues) const;
   // Gaps of a sensor or of its whole twin.
   std::vector<mvmd::twin::v1alpha1::Gap> GapsOf(absl::string_view twin, absl::string_view sensor) const;
+  // Everything of the twin, in the order in which it was recorded; nothing of a twin that is deleted.
+  std::vector<TwinGap> ListGaps(absl::string_view twin) const;
   // Null when the sensor was never bound.
   const SensorRef* FindSensor(absl::string_view twin, absl::string_view sensor) const;
   // Parts of the log, in order, that may hold samples of the sensor with start <= time < end, from `first_revision` on.

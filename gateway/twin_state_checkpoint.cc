@@ -118,6 +118,7 @@ pb::StateRecord TwinState::Impl::NoteRecord(uint64_t revision, const Note& note)
   if (note.bridge_gap_twins != nullptr) {
     out->mutable_bridge_gap_twins()->Assign(note.bridge_gap_twins->begin(), note.bridge_gap_twins->end());
   }
+  out->mutable_refused_gaps()->Assign(note.refused_gaps.begin(), note.refused_gaps.end());
   return record;
 }
 
@@ -192,6 +193,9 @@ pb::StateRecord TwinState::Impl::LiveRecord(const Twin& twin) const {
     pb::TwinLive::RecordedGap* added = out->add_gaps();
     added->set_revision(gap.revision);
     *added->mutable_gap() = gap.gap;
+    added->set_time_unix_ns(gap.time_unix_ns);
+    added->set_bridge(gap.bridge);
+    added->set_epoch(gap.epoch);
   }
   return record;
 }
@@ -249,6 +253,8 @@ pb::StateRecord TwinState::Impl::EpochRecord(const Epoch& epoch) const {
   out->set_outbox_id(epoch.outbox_id);
   epoch.applied.ToProto(out->mutable_applied());
   out->set_last_revision(epoch.last_revision);
+  out->set_nonce(epoch.nonces.newest());
+  for (std::string& previous : epoch.nonces.previous()) out->add_previous_nonces(std::move(previous));
   return record;
 }
 

@@ -3,7 +3,8 @@
 //   twin_state.cc             dispatch, sessions, readers
 //   twin_state_documents.cc   definitions: chunks of the bridge, writes of clients
 //   twin_state_quarantine.cc  documents that were refused, and the policy of validation
-//   twin_state_samples.cc     bindings, blocks, gaps, Resolve
+//   twin_state_samples.cc     bindings, blocks, Resolve
+//   twin_state_gaps.cc        what is missing
 //   twin_state_history.cc     which part of the log has samples of what
 //   twin_state_past.cc        keyframes, and what else a reader of the past has to know
 //   twin_state_checkpoint.cc  state -> key-value pairs
@@ -31,6 +32,7 @@
 #include "absl/strings/string_view.h"
 #include "gateway/document_check.h"
 #include "gateway/live_twin.h"
+#include "gateway/nonce_chain.h"
 #include "gateway/quarantine.h"
 #include "gateway/twin_state.h"
 #include "gateway/validation_policy.h"
@@ -89,6 +91,13 @@ struct TwinState::Impl {
   struct RecordedGap {
     uint64_t revision = 0;
     mvmd::twin::v1alpha1::Gap gap;
+    int64_t time_unix_ns = 0;
+    std::string bridge;  // whose seqs they are; empty: of several
+    uint64_t epoch = 0;
+
+    // What comes right behind the other, for the same reason, is one with it.
+    bool Continues(const RecordedGap& other) const;
+    void Merge(const RecordedGap& later);
   };
 
   // A bridge became the twin's owner by a document, which the log does not say.
@@ -167,6 +176,7 @@ struct TwinState::Impl {
     Bridge* bridge = nullptr;
     uint64_t number = 0;
     std::string outbox_id;
+    NonceChain nonces;
     IntervalSet applied;
     uint64_t last_revision = 0;
     std::vector<Binding> bindings;  // binding 1 first
@@ -224,6 +234,7 @@ struct TwinState::Impl {
     bool nothing_applied = false;
     IntervalSet frames_not_applied;  // index + 1
     TwinNames bridge_gap_twins;      // may be null
+    std::vector<mvmd::twin::v1alpha1::Gap> refused_gaps;
   };
 
   // A definition as it became at a revision.
@@ -264,7 +275,8 @@ struct TwinState::Impl {
     IntervalSet not_applied;  // frames, index + 1, that Resolve could not tell by themselves
     absl::flat_hash_set<uint32_t> forbidden_bindings;
     std::vector<Twin*> touched;
-    std::vector<mvmd::twin::v1alpha1::Gap> bridge_gaps;  // of the whole bridge, merged
+    std::vector<mvmd::twin::v1alpha1::Gap> bridge_gaps;             // of the whole bridge, merged
+    std::map<std::string, mvmd::twin::v1alpha1::Gap> refused_gaps;  // samples that were refused, by twin
   };
 
   explicit Impl(const TwinStateLimits& limits_in)
@@ -272,6 +284,8 @@ struct TwinState::Impl {
 
   // twin_state.cc
   void Open(const mvmd::twin::v1alpha1::SessionOpened& opened, Context* context);
+  // OK, or why another outbox may not be served now; counts it.
+  absl::Status CheckOutbox(const mvmd::twin::v1alpha1::SessionOpened& opened, const Epoch* epoch, Context* context);
   void Close(const mvmd::twin::v1alpha1::SessionClosed& closed, Context* context);
   // What the twin was before the change that comes now has been told to TwinWillChange.
   void SetOwner(Twin* twin, Bridge* bridge);
@@ -344,9 +358,23 @@ struct TwinState::Impl {
   void ApplyBlock(const DecodedBlock& block, Context* context);
   void ApplyRun(const DecodedBlock& block, const DecodedBlock::Run& run, Sensor* sensor, Context* context);
   void FinishFrames(Context* context);
+  // twin_state_gaps.cc
   void ApplyGap(const mvmd::twin::v1alpha1::Gap& gap, Context* context);
+  // Rows that the bridge does not have any more, and that a gap tells of, count as applied.
+  static absl::Status CheckCovered(const mvmd::twin::v1alpha1::Gap& gap, uint64_t seq);
+  absl::Status ApplyCovered(const mvmd::twin::v1alpha1::Gap& gap, Context* context);
+  // A frame of samples that could not be read, or was too large: it may concern every twin of the bridge.
+  void RefuseSamples(const ParsedGroup::Frame& frame, Context* context);
+  // `sensor` null: it is not known which one.
+  void RefuseRun(const DecodedBlock& block, const DecodedBlock::Run& run, const Sensor* sensor, Context* context);
+  static void AddRefusedGap(mvmd::twin::v1alpha1::Gap gap, Context* context);
+  void ApplyRefusedGaps(Context* context);
   void ApplyBridgeGaps(Context* context);
-  void RecordGap(Twin* twin, const mvmd::twin::v1alpha1::Gap& gap, const Context& context);
+  static void AddBridgeGap(mvmd::twin::v1alpha1::Gap gap, std::vector<mvmd::twin::v1alpha1::Gap>* gaps);
+  static mvmd::twin::v1alpha1::Gap ToldGap(const mvmd::twin::v1alpha1::Gap& gap);
+  void RecordGap(Twin* twin, const mvmd::twin::v1alpha1::Gap& gap, Context* context);
+
+  // twin_state_samples.cc, again from the log
   absl::Status ResolveFrames(const mvmd::twin::v1alpha1::FramesReceived& received,
                              std::shared_ptr<const ParsedGroup> group, AppliedEntry* applied) const;
   // Adds the twin to what the entry does not tell, if the definition it may have got there is forgotten.

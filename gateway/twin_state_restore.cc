@@ -155,6 +155,7 @@ absl::Status TwinState::Impl::Rebuild(const pb::StateRecord& record) {
       absl::StatusOr<IntervalSet> frames = IntervalSet::FromProto(record.entry_note().frames_not_applied());
       if (!frames.ok()) return Damaged(frames.status().message());
       note.frames_not_applied = *std::move(frames);
+      note.refused_gaps.assign(record.entry_note().refused_gaps().begin(), record.entry_note().refused_gaps().end());
       const auto& names = record.entry_note().bridge_gap_twins();
       if (names.empty()) return absl::OkStatus();
       std::vector<std::string> twins_of_gap(names.begin(), names.end());
@@ -213,7 +214,9 @@ absl::Status TwinState::Impl::RebuildLive(const pb::TwinLive& live) {
     }
   }
   twin->gap_revisions.assign(live.gap_revisions().begin(), live.gap_revisions().end());
-  for (const pb::TwinLive::RecordedGap& gap : live.gaps()) twin->gaps.push_back({gap.revision(), gap.gap()});
+  for (const pb::TwinLive::RecordedGap& gap : live.gaps()) {
+    twin->gaps.push_back({gap.revision(), gap.gap(), gap.time_unix_ns(), gap.bridge(), gap.epoch()});
+  }
   return absl::OkStatus();
 }
 
@@ -275,6 +278,8 @@ absl::Status TwinState::Impl::RebuildEpoch(const pb::EpochState& state) {
   epoch->number = state.epoch();
   epoch->outbox_id = state.outbox_id();
   epoch->last_revision = state.last_revision();
+  epoch->nonces = NonceChain(state.nonce(),
+                             std::vector<std::string>(state.previous_nonces().begin(), state.previous_nonces().end()));
   absl::StatusOr<IntervalSet> applied = IntervalSet::FromProto(state.applied());
   if (!applied.ok()) return Damaged(applied.status().message());
   epoch->applied = *std::move(applied);

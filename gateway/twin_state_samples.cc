@@ -1,4 +1,4 @@
-// Frames of a bridge: bindings, blocks, gaps; and what they told, read again from the log.
+// Frames of a bridge: bindings and blocks; and what they told, read again from the log.
 //
 // Resolve must find what Apply found, in a state that has gone on since. So what a frame did follows from the entry and
 // from things that are never changed afterwards: a binding with the place of its declaration, the spans in which a twin
@@ -30,32 +30,6 @@ RefusedFrames IndexRefused(const pb::FramesReceived& received) {
 
 absl::Status BadBinding(absl::string_view reason, uint32_t id, absl::string_view message) {
   return MakeError(absl::StatusCode::kInvalidArgument, reason, absl::StrCat("binding ", id, ": ", message));
-}
-
-// Nothing that is missing is left out, it is only told less exactly.
-void MergeGap(const pb::Gap& from, pb::Gap* into) {
-  const bool times_known = into->start_time_unix_ns() != 0 && from.start_time_unix_ns() != 0 &&
-                           into->end_time_unix_ns() != 0 && from.end_time_unix_ns() != 0;
-  into->set_start_time_unix_ns(times_known ? std::min(into->start_time_unix_ns(), from.start_time_unix_ns()) : 0);
-  into->set_end_time_unix_ns(times_known ? std::max(into->end_time_unix_ns(), from.end_time_unix_ns()) : 0);
-  into->set_count(into->count() != 0 && from.count() != 0 ? into->count() + from.count() : 0);
-  into->set_first_seq(std::min(into->first_seq(), from.first_seq()));
-  into->set_last_seq(std::max(into->last_seq(), from.last_seq()));
-  if (into->sensor() != from.sensor()) into->clear_sensor();
-  if (into->reason() != from.reason()) into->clear_reason();
-}
-
-// A gap of the whole bridge concerns each of its twins, so that many of them would be very much: those of one entry
-// with the same reason are one.
-void AddBridgeGap(pb::Gap gap, std::vector<pb::Gap>* gaps) {
-  if (!pb::Gap::Reason_IsValid(gap.reason())) gap.clear_reason();
-  const auto same =
-      std::find_if(gaps->begin(), gaps->end(), [&gap](const pb::Gap& other) { return other.reason() == gap.reason(); });
-  if (same == gaps->end()) {
-    gaps->push_back(std::move(gap));
-  } else {
-    MergeGap(gap, &*same);
-  }
 }
 
 }  // namespace
@@ -90,6 +64,7 @@ void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::share
   context->bridge = found->second.bridge;
   context->epoch = found->second.epoch;
   context->backfill = group->lane == pb::LANE_BACKFILL;
+  context->epoch->nonces.Confirm();
   context->forbidden_bindings.insert(received.forbidden_bindings().begin(), received.forbidden_bindings().end());
   if (context->applied != nullptr) context->applied->group = group;
 
@@ -103,6 +78,7 @@ void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::share
     result->applied.Add(seq);
     if (context->epoch->applied.Contains(seq)) {
       ++result->frames_duplicate;
+      if (frame.frame->has_gap()) ApplyCovered(frame.frame->gap(), context).IgnoreError();
       context->not_applied.Add(i + uint64_t{1});
       continue;
     }
@@ -113,6 +89,9 @@ void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::share
       ++context->bridge->frames_rejected;
       AddIssue(context, reason.empty() ? "FRAME_REFUSED" : reason, "", "", 1,
                [&] { return std::string(status.message()); });
+      // Not whether the twin is allowed, but what there is: or these rows would be waited for in vain.
+      if (frame.frame->has_gap()) ApplyCovered(frame.frame->gap(), context).IgnoreError();
+      if (!frame.status.ok()) RefuseSamples(frame, context);
       continue;
     }
     ApplyFrame(frame, context);
@@ -121,12 +100,16 @@ void TwinState::Impl::ApplyFrames(const pb::FramesReceived& received, std::share
     notes[context->revision].frames_not_applied = std::move(context->not_applied);
     SaveNote(context->revision);
   }
+  ApplyRefusedGaps(context);
   ApplyBridgeGaps(context);
   FinishFrames(context);
 }
 
 void TwinState::Impl::ApplyFrame(const ParsedGroup::Frame& frame, Context* context) {
-  if (!frame.status.ok()) return Reject(frame.status, "", context);
+  if (!frame.status.ok()) {
+    RefuseSamples(frame, context);
+    return Reject(frame.status, "", context);
+  }
   const size_t rejected = context->result->rejected.size();
   switch (frame.frame->payload_case()) {
     case pb::Frame::kBlock:
@@ -265,10 +248,15 @@ void TwinState::Impl::ApplyBlock(const DecodedBlock& block, Context* context) {
     if (sensor == nullptr) {
       if (unbound == 0) first_unbound = run.binding;
       unbound += run.count;
+      RefuseRun(block, run, nullptr, context);
       continue;
     }
     if (!context->forbidden_bindings.empty() && context->forbidden_bindings.contains(run.binding)) {
       if (forbidden == nullptr) forbidden = sensor;
+      // Of a twin that never was the bridge's, nothing that it sends leaves a trace.
+      if (context->epoch->twins.contains(sensor->twin) && !sensor->twin->deleted()) {
+        RefuseRun(block, run, sensor, context);
+      }
       continue;
     }
     if (bindings[index].forbidden) {
@@ -363,67 +351,6 @@ void TwinState::Impl::FinishFrames(Context* context) {
   context->epoch->dirty = true;
   context->session->last_revision = context->revision;
   context->session->dirty = true;
-}
-
-// Gaps
-
-void TwinState::Impl::ApplyGap(const pb::Gap& gap, Context* context) {
-  if (gap.twin().size() > kNameBytesMax || gap.sensor().size() > kNameBytesMax) {
-    return Reject(MakeError(absl::StatusCode::kInvalidArgument, "GAP_INVALID",
-                            absl::StrCat("frame ", context->seq, ": gap: expected names of at most ", kNameBytesMax,
-                                         " bytes, got ", std::max(gap.twin().size(), gap.sensor().size()))),
-                  "", context);
-  }
-  if (gap.twin().empty()) return AddBridgeGap(gap, &context->bridge_gaps);
-  Twin* twin = JoinEpoch(gap.twin(), context);
-  if (twin == nullptr) {
-    context->not_applied.Add(context->frame + uint64_t{1});
-    return;
-  }
-  if (twin->deleted()) return;
-  RecordGap(twin, gap, *context);
-  if (context->applied != nullptr) context->applied->gaps.push_back(gap);
-}
-
-void TwinState::Impl::ApplyBridgeGaps(Context* context) {
-  if (context->bridge_gaps.empty()) return;
-  // Which twins they concern is a matter of this moment: write it down.
-  std::vector<std::string> concerned;
-  for (const auto& [id, twin] : context->bridge->owned) concerned.push_back(id);
-  for (const Twin* twin : context->epoch->twins) {
-    if (!twin->deleted() && twin->owner != context->bridge) concerned.push_back(twin->id);
-  }
-  std::sort(concerned.begin(), concerned.end());
-  TwinNames& before = context->bridge->gap_twins;
-  if (before == nullptr || *before != concerned) {
-    before = std::make_shared<const std::vector<std::string>>(std::move(concerned));
-  }
-  notes[context->revision].bridge_gap_twins = before;
-  SaveNote(context->revision);
-  for (pb::Gap& gap : context->bridge_gaps) {
-    for (const std::string& id : *before) {
-      gap.set_twin(id);
-      RecordGap(InternTwin(id), gap, *context);
-      if (context->applied != nullptr) context->applied->gaps.push_back(gap);
-    }
-  }
-}
-
-void TwinState::Impl::RecordGap(Twin* twin, const pb::Gap& gap, const Context& context) {
-  const uint64_t revision = context.revision;
-  TwinWillChange(twin, revision, context.time_unix_ns);
-  std::vector<RecordedGap>& gaps = twin->gaps;
-  gaps.push_back({revision, gap});
-  std::deque<uint64_t>& revisions = twin->gap_revisions;
-  if (revisions.empty() || revisions.back() != revision) revisions.push_back(revision);
-  if (revisions.size() > std::max<size_t>(limits.gaps_kept, 1)) revisions.pop_front();
-  twin->revision = revision;
-  MarkLive(twin);
-  if (gaps.size() <= limits.gaps_kept || gaps.size() < 2) return;
-  // The two oldest become one that covers both.
-  MergeGap(gaps[1].gap, &gaps[0].gap);
-  gaps[0].revision = gaps[1].revision;
-  gaps.erase(gaps.begin() + 1);
 }
 
 // From the log again
@@ -527,13 +454,23 @@ absl::Status TwinState::Impl::ResolveFrames(const pb::FramesReceived& received,
     } else if (frame.frame->has_gap()) {
       const pb::Gap& gap = frame.frame->gap();
       if (gap.twin().size() > kNameBytesMax || gap.sensor().size() > kNameBytesMax) continue;
+      if (!CheckCovered(gap, frame.frame->seq()).ok()) continue;
       if (gap.twin().empty()) {
         AddBridgeGap(gap, &bridge_gaps);
       } else if (const Twin* twin = FindTwin(gap.twin()); twin != nullptr && !twin->WasDeleted(revision, i)) {
-        applied->gaps.push_back(gap);
+        applied->gaps.push_back(ToldGap(gap));
       }
     } else if (frame.frame->has_document_chunk()) {
       CheckDefinitionKept(frame.frame->document_chunk().twin(), applied);
+    }
+  }
+  if (note != notes.end()) {
+    for (const pb::Gap& gap : note->second.refused_gaps) {
+      if (gap.twin().empty()) {
+        AddBridgeGap(gap, &bridge_gaps);
+      } else {
+        applied->gaps.push_back(gap);
+      }
     }
   }
   if (note != notes.end() && note->second.bridge_gap_twins != nullptr) {

@@ -95,6 +95,7 @@ int RunTwinctl(int argc, const char* const* argv, Console& console) {
   AddListCommand(&commands);
   AddWatchCommand(&commands);
   AddSamplesCommand(&commands);
+  AddGapsCommand(&commands);
   AddWriteCommands(&commands);
   AddBridgesCommand(&commands);
   AddQuarantineCommand(&commands);

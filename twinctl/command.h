@@ -61,6 +61,7 @@ void AddDiffCommand(CommandList* commands);        // diff
 void AddListCommand(CommandList* commands);        // list
 void AddWatchCommand(CommandList* commands);       // watch
 void AddSamplesCommand(CommandList* commands);     // samples
+void AddGapsCommand(CommandList* commands);        // gaps
 void AddWriteCommands(CommandList* commands);      // put, patch, delete
 void AddBridgesCommand(CommandList* commands);     // bridges
 void AddDocumentCommands(CommandList* commands);   // canonicalize

@@ -1,10 +1,8 @@
 // samples: the history of a sensor, from the log.
 #include <algorithm>
-#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "twin/time.h"
 #include "twinctl/command.h"
 #include "twinctl/sample_text.h"
 
@@ -14,23 +12,6 @@ namespace {
 namespace pb = mvmd::twin::v1alpha1;
 
 constexpr uint64_t kPageSize = 10000;
-
-absl::Status SetTime(const std::string& text, const char* flag, google::protobuf::Timestamp* time) {
-  const std::optional<int64_t> unix_ns = ParseTimestamp(text);
-  if (!unix_ns.has_value()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(flag, ": expected a time such as 2024-03-15T14:30:00Z, got `", text, "`"));
-  }
-  int64_t seconds = *unix_ns / 1'000'000'000;
-  int64_t nanos = *unix_ns % 1'000'000'000;
-  if (nanos < 0) {
-    nanos += 1'000'000'000;
-    --seconds;
-  }
-  time->set_seconds(seconds);
-  time->set_nanos(static_cast<int32_t>(nanos));
-  return absl::OkStatus();
-}
 
 class SamplesCommand final : public Command {
  public:
@@ -51,10 +32,10 @@ class SamplesCommand final : public Command {
     request.set_twin_id(twin_);
     request.set_sensor(sensor_);
     if (!from_.empty()) {
-      if (absl::Status set = SetTime(from_, "--from", request.mutable_start_time()); !set.ok()) return set;
+      if (absl::Status set = SetTimeFlag(from_, "--from", request.mutable_start_time()); !set.ok()) return set;
     }
     if (!to_.empty()) {
-      if (absl::Status set = SetTime(to_, "--to", request.mutable_end_time()); !set.ok()) return set;
+      if (absl::Status set = SetTimeFlag(to_, "--to", request.mutable_end_time()); !set.ok()) return set;
     }
     auto connection = context.connection();
     if (!connection.ok()) return connection.status();

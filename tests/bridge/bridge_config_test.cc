@@ -67,6 +67,7 @@ TEST(BridgeConfigTest, KeepsWhatIsSet) {
   const ConfigErrors errors = Check(zero, &config);
   EXPECT_TRUE(errors.ok()) << errors.ToString();
   EXPECT_EQ(ToAbslDuration(config.uplink().linger()), absl::ZeroDuration());
+  EXPECT_EQ(config.outbox().when_full(), "block");
   EXPECT_EQ(config.routes(1).qos(), 0u);
   EXPECT_EQ(config.routes(1).decoder_case(), pb::Route::kScalar);
 }
@@ -80,9 +81,9 @@ TEST(BridgeConfigTest, NamesEverythingThatIsWrong) {
   const std::string yaml = R"(
 mqtt: {host: h, client_id: c, port: 70000, version: "4", keepalive: 1s, password_file: p, max_payload_bytes: 1GiB,
        reconnect_delay_min: 2s, reconnect_delay_max: 1s, tls: {crl_file: x}}
-outbox: {path: o, max_bytes: 10}
+outbox: {path: o, max_bytes: 10, when_full: stop, max_age: 1s, reserve_bytes: 1}
 uplink: {target: gateway, tls: {ca_file: a}, linger: 1h, max_message_bytes: 1, stall_timeout: 1ms,
-         compression_level: 20, report_interval: 1ms}
+         compression_level: 20, report_interval: 1ms, backfill_bytes_per_second: 1}
 ops: {address: ":9465"}
 log: {level: loud, format: xml}
 routes:
@@ -94,13 +95,14 @@ routes:
 )";
   EXPECT_THAT(
       PathsOf(Check(yaml)),
-      UnorderedElementsAre("mqtt.port", "mqtt.version", "mqtt.keepalive", "mqtt.username", "mqtt.max_payload_bytes",
-                           "mqtt.reconnect_delay_max", "mqtt.tls.crl_file", "mqtt.tls.ca_file", "outbox.max_bytes",
-                           "uplink.target", "uplink.linger", "uplink.max_message_bytes", "uplink.stall_timeout",
-                           "uplink.compression_level", "uplink.report_interval", "ops.address", "log.level",
-                           "log.format", "routes[0].twin", "routes[0].sensor", "routes[0].qos", "routes[0].retained",
-                           "routes[1].topic", "routes[1].qos", "routes[2].json.time_format",
-                           "routes[3].json.readings[0].value", "routes[4].scalar.type"));
+      UnorderedElementsAre(
+          "mqtt.port", "mqtt.version", "mqtt.keepalive", "mqtt.username", "mqtt.max_payload_bytes",
+          "mqtt.reconnect_delay_max", "mqtt.tls.crl_file", "mqtt.tls.ca_file", "outbox.max_bytes", "outbox.when_full",
+          "outbox.max_age", "outbox.reserve_bytes", "uplink.backfill_bytes_per_second", "uplink.target",
+          "uplink.linger", "uplink.max_message_bytes", "uplink.stall_timeout", "uplink.compression_level",
+          "uplink.report_interval", "ops.address", "log.level", "log.format", "routes[0].twin", "routes[0].sensor",
+          "routes[0].qos", "routes[0].retained", "routes[1].topic", "routes[1].qos", "routes[2].json.time_format",
+          "routes[3].json.readings[0].value", "routes[4].scalar.type"));
 }
 
 TEST(BridgeConfigTest, RefusesUnknownKeys) {

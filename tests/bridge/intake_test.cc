@@ -45,7 +45,8 @@ class IntakeTest : public ::testing::Test {
     intake_ = std::make_unique<Intake>(
         IntakeOptions{.max_payload_bytes = 1000, .clock = &clock_}, *SensorRouter::Make(config.routes(), &catalog_),
         &catalog_, outbox_.get(), &issues_, [this](uint64_t last_seq, size_t) { told_ = last_seq; },
-        [this](uint64_t epoch, std::string, uint64_t last_seq) { new_epochs_.emplace_back(epoch, last_seq); });
+        [this](uint64_t epoch, std::string, uint64_t last_seq) { new_epochs_.emplace_back(epoch, last_seq); },
+        [this](uint64_t, std::string nonce) { nonces_kept_.push_back(std::move(nonce)); });
     ASSERT_TRUE(intake_->Start().ok());
   }
   void Restart() {
@@ -106,6 +107,7 @@ class IntakeTest : public ::testing::Test {
   std::unique_ptr<Intake> intake_;
   uint64_t told_ = 0;
   std::vector<std::pair<uint64_t, uint64_t>> new_epochs_;
+  std::vector<std::string> nonces_kept_;
 };
 
 TEST_F(IntakeTest, MakesOneBlockOfAGroup) {
@@ -157,6 +159,47 @@ TEST_F(IntakeTest, RefusesOneMessageAndHarmsNoOther) {
   EXPECT_EQ(intake_->stats().messages, 10u);
 }
 
+TEST_F(IntakeTest, RecordsAGapForWhatItCannotRead) {
+  Make();
+  Publish("plant/robot/temp", "{broken", 1);
+  Publish("plant/robot/temp", R"({"value":1,"unit":"F"})", 2);
+  Publish("plant/robot/temp", std::string(1001, ' '), 3);
+  Publish("elsewhere", "{broken", 4);
+  Publish("plant/nobody/temp", "{broken", 5);
+  Publish("plant/robot/nothing", "{broken", 6);
+  Commit();
+  const std::vector<pb::Frame> frames = Frames();
+  ASSERT_THAT(frames, SizeIs(2)) << "the document and one gap: the others are nothing of a twin";
+  EXPECT_EQ(frames[1].gap().twin(), "robot");
+  EXPECT_EQ(frames[1].gap().sensor(), "temp");
+  EXPECT_EQ(frames[1].gap().count(), 3u);
+  EXPECT_EQ(frames[1].gap().reason(), pb::Gap::REASON_UNREADABLE);
+  EXPECT_EQ(frames[1].gap().start_time_unix_ns(), clock_.UnixNanos());
+  EXPECT_EQ(outbox_->gap_counts().count(pb::Gap::REASON_UNREADABLE), 1u);
+}
+
+TEST_F(IntakeTest, RecordsAGapOfTheTwinWhenTheMessageWouldHaveNamedTheSensor) {
+  Make(
+      "routes { topic: 'plant/{m}' twin: '{m}' sensor: '{reading}' qos: 1"
+      "  json { readings { each: '/values' value: '/v' name: '/n' } } }");
+  Publish("plant/robot", "{broken", 1);
+  Publish("plant/robot", R"({"values":[{"n":"angle","v":{}}]})", 2);
+  Commit();
+  const std::vector<pb::Frame> frames = Frames();
+  ASSERT_THAT(frames, SizeIs(3));
+  EXPECT_EQ(frames[1].gap().sensor(), "");
+  EXPECT_EQ(frames[2].gap().sensor(), "angle");
+}
+
+TEST_F(IntakeTest, KeepsTheNonceOfItsEpochOnly) {
+  Make();
+  intake_->KeepNonce(outbox_->epoch(), "0123456789abcdef");
+  intake_->KeepNonce(outbox_->epoch() + 1, "fedcba9876543210");
+  ASSERT_TRUE(intake_->OnIdle().ok());
+  EXPECT_EQ(outbox_->nonce(), "0123456789abcdef");
+  EXPECT_THAT(nonces_kept_, ElementsAre("0123456789abcdef"));
+}
+
 TEST_F(IntakeTest, RefusesOneReadingAndHarmsNoOther) {
   Make(
       "routes { topic: 'plant/{m}' twin: '{m}' sensor: '{reading}' qos: 1"
@@ -198,9 +241,9 @@ TEST_F(IntakeTest, ReportsWhatTheOutboxLost) {
 TEST_F(IntakeTest, MakesAGroupOfRefusedMessagesDurableToo) {
   Make();
   const uint64_t before = outbox_->last_seq();
-  Publish("plant/robot/temp", "{broken", 2);
+  Publish("elsewhere", "{broken", 2);
   Commit();
-  EXPECT_EQ(outbox_->last_seq(), before);  // no row
+  EXPECT_EQ(outbox_->last_seq(), before);  // no row: it is nothing of a twin
   Restart();
   intake_->OnConnected(true);
   EXPECT_TRUE(intake_->WantsDuplicateFlags());  // but a receipt

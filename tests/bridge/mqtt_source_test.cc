@@ -151,7 +151,7 @@ class HalfBridge {
         "routes { topic: 'plant/{s}' twin: 't' sensor: '{s}' qos: 1 retained: 'ignore' }", &config));
     intake_ = std::make_unique<Intake>(
         IntakeOptions{}, *SensorRouter::Make(config.routes(), &catalog_), &catalog_, outbox_.get(), &issues_,
-        [](uint64_t, size_t) {}, [](uint64_t, std::string, uint64_t) {});
+        [](uint64_t, size_t) {}, [](uint64_t, std::string, uint64_t) {}, [](uint64_t, std::string) {});
     MqttSourceOptions options;
     options.config.set_host("127.0.0.1");
     options.config.set_port(static_cast<uint32_t>(port));

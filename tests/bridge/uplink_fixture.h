@@ -36,6 +36,10 @@ class FakeOutbox final : public OutboxReader {
     rows_[seq] = {seq, false, frame.SerializeAsString()};
     last_ = std::max(last_, seq);
   }
+  void AddFrame(const pb::Frame& frame) {
+    rows_[frame.seq()] = {frame.seq(), false, frame.SerializeAsString()};
+    last_ = std::max(last_, frame.seq());
+  }
   void AddUpTo(uint64_t last) {
     while (last_ < last) Add(last_ + 1);
   }
@@ -75,7 +79,10 @@ class FakeOutbox final : public OutboxReader {
     return seqs;
   }
 
+  IntervalSet Covered() const override { return covered; }
+
   absl::Status error;
+  IntervalSet covered;
 
  private:
   std::map<uint64_t, OutboxRow> rows_;

@@ -154,6 +154,10 @@ class UplinkStreamTest : public ::testing::Test, public UplinkHost {
   void ForgetRows(const IntervalSet& seqs) override { outbox_->Forget(seqs); }
   void SendDocument(const std::string&) override {}
   void StartNewEpoch(IntervalSet, IntervalSet) override { ADD_FAILURE() << "no new epoch is needed"; }
+  void KeepNonce(uint64_t epoch, std::string nonce) override {
+    ASSERT_TRUE(outbox_->KeepNonce(nonce).ok());
+    stream_->OnNonceKept(epoch, std::move(nonce));
+  }
   void OnCommand(const pb::Command&) override {}
   void OnRowRejected(uint64_t, const std::string&) override {}
   void OnRowDamaged(uint64_t) override {}

@@ -23,7 +23,7 @@ CONFIGURATIONS = {
 }
 METRIC_PREFIXES = {"bridge": "mvmd_bridge_", "gateway": "mvmd_gateway_"}
 # Upper-case texts in the sources that are no reasons.
-NOT_REASONS = {"ACCEPT_LOSS", "COMMIT", "CONFIG", "DEBUG", "DURABLE", "ENCRYPTED", "ERROR", "INFO", "ROLLBACK", "SHA256", "SHA384", "WARN"}
+NOT_REASONS = {"ACCEPT_LOSS", "COMMIT", "CONFIG", "DEBUG", "DURABLE", "ENCRYPTED", "ERROR", "FILE", "INFO", "REASON_", "ROLLBACK", "SHA256", "SHA384", "WARN"}
 
 
 def read(path):

@@ -45,6 +45,7 @@ class Folder {
   Folder() : path_(MakeFolder()) {
     OutboxOptions options;
     options.path = file();
+    options.reserve_bytes = 0;
     auto outbox = Outbox::Open(options);
     Ensure(outbox.ok());
     for (int i = 0; i < 8; ++i) Ensure((*outbox)->Commit(Batch((*outbox)->next_seq())).ok());
@@ -106,6 +107,7 @@ void Damage(FuzzInput* input, const Folder& folder) {
 void Use(const std::string& path) {
   OutboxOptions options;
   options.path = path;
+  options.reserve_bytes = 0;
   auto opened = Outbox::Open(options);
   if (!opened.ok()) {
     Ensure(!opened.status().message().empty());

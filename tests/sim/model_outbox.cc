@@ -40,6 +40,8 @@ void ModelOutbox::StartNewEpoch(const IntervalSet& applied, const IntervalSet& l
   rows_ = std::move(rows);
   documents_.clear();
   forgotten_.Clear();
+  nonce_.clear();
+  nonce_seq_.reset();
   ++epoch_;
   outbox_id_[0] = static_cast<char>(outbox_id_[0] + 1);
 }

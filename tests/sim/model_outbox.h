@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -35,6 +36,14 @@ class ModelOutbox final : public OutboxReader {
   void Forget(const IntervalSet& seqs) { forgotten_.AddAll(seqs); }
   // As Outbox::StartNewEpoch. The epoch grows by one.
   void StartNewEpoch(const IntervalSet& applied, const IntervalSet& lost);
+  void KeepNonce(std::string nonce) {
+    nonce_ = std::move(nonce);
+    nonce_seq_.reset();
+  }
+  // As Outbox::Open: fixes nonce_seq().
+  void Open() {
+    if (!nonce_seq_.has_value()) nonce_seq_ = last_seq();
+  }
   // The process is gone: what was only in memory is lost.
   void Crash() { forgotten_.Clear(); }
 
@@ -44,8 +53,12 @@ class ModelOutbox final : public OutboxReader {
   uint64_t kept_bytes() const override;
   absl::StatusOr<std::vector<uint64_t>> DeclarationSeqs(uint64_t first, uint64_t last) const override;
 
+  IntervalSet Covered() const override { return {}; }
+
   uint64_t epoch() const { return epoch_; }
   const std::string& outbox_id() const { return outbox_id_; }
+  const std::string& nonce() const { return nonce_; }
+  uint64_t nonce_seq() const { return nonce_seq_.value_or(0); }
   uint64_t last_seq() const { return rows_.empty() ? 0 : rows_.rbegin()->first; }
   const std::vector<mvmd::twin::v1alpha1::Binding>& bindings() const { return bindings_; }
   bool has_document(const std::string& twin) const { return documents_.count(twin) != 0; }
@@ -54,6 +67,8 @@ class ModelOutbox final : public OutboxReader {
  private:
   uint64_t epoch_;
   std::string outbox_id_;
+  std::string nonce_;
+  std::optional<uint64_t> nonce_seq_;
   std::map<uint64_t, ModelOutboxBatch::Row> rows_;
   std::vector<mvmd::twin::v1alpha1::Binding> bindings_;
   std::set<std::string> documents_;

@@ -41,6 +41,9 @@ void SimBridge::OnStart() {
   options.epoch = outbox_.epoch();
   options.outbox_id = outbox_.outbox_id();
   options.last_seq_at_start = rows_told_ = outbox_.last_seq();
+  outbox_.Open();
+  options.nonce = outbox_.nonce();
+  options.nonce_seq = outbox_.nonce_seq();
   options.seed = scheduler_->Pick(uint64_t{1} << 32);
   uplink_ = std::make_unique<Uplink>(std::move(options), &outbox_, [this] {
     return scheduler_->unix_ns() + absl::ToInt64Nanoseconds(options_.clock_offset);
@@ -171,6 +174,17 @@ void SimBridge::FinishNewEpoch(const UplinkStartNewEpoch& wanted) {
   PollBroker();
 }
 
+void SimBridge::FinishKeepNonce(const UplinkKeepNonce& wanted) {
+  if (committing_) {  // one writer
+    return After(absl::Microseconds(100), [this, wanted] { FinishKeepNonce(wanted); });
+  }
+  if (CrashPoint("before the nonce is durable")) return;
+  if (wanted.epoch != outbox_.epoch()) return;
+  outbox_.KeepNonce(wanted.nonce);
+  if (CrashPoint("nonce is durable, nobody knows")) return;
+  CarryOut(uplink_->OnNonceKept(scheduler_->now(), wanted.epoch, wanted.nonce));
+}
+
 void SimBridge::CarryOut(UplinkActions actions) {
   for (UplinkAction& action : actions) {
     if (std::holds_alternative<UplinkLog>(action)) {
@@ -191,6 +205,9 @@ void SimBridge::CarryOut(UplinkActions actions) {
       After(absl::ZeroDuration(), [this] { PollBroker(); });
     } else if (auto* wanted = std::get_if<UplinkStartNewEpoch>(&action)) {
       After(absl::Microseconds(scheduler_->Pick(1000)), [this, wanted = *wanted] { FinishNewEpoch(wanted); });
+    } else if (auto* keep = std::get_if<UplinkKeepNonce>(&action)) {
+      After(scheduler_->Between(absl::Microseconds(100), options_.fsync_max),
+            [this, wanted = *keep] { FinishKeepNonce(wanted); });
     } else if (auto* rejected = std::get_if<UplinkRowRejected>(&action)) {
       ++rows_rejected_;
       scheduler_->Trace(name(), " row ", rejected->seq, " rejected: ", rejected->message);

@@ -67,6 +67,7 @@ class SimBridge final : public Process, public StreamClient {
   void AddDocument(const std::string& twin, ModelOutboxBatch* batch, uint64_t* seq) const;
   void FinishCommit(const ModelOutboxBatch& batch, const std::vector<PlantMessage>& messages);
   void FinishNewEpoch(const UplinkStartNewEpoch& wanted);
+  void FinishKeepNonce(const UplinkKeepNonce& wanted);
   void CarryOut(UplinkActions actions);
 
   SimNetwork* const network_;

@@ -226,6 +226,7 @@ void SimGateway::OnStream(uint64_t stream, const std::string& bridge) {
   BridgeSessionOptions options = options_.session;
   options.bridge = bridge;
   options.peer = absl::StrCat("stream ", stream);
+  for (int i = 0; i < 16; ++i) options.nonce.push_back(static_cast<char>(scheduler_->Pick(256)));
   sessions_[stream].core = std::make_unique<BridgeSession>(options, [](absl::string_view) { return true; });
 }
 
