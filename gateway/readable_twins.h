@@ -28,7 +28,7 @@ class ReadableTwins {
   const Committer& committer_;
   const Caller caller_;
   const std::string prefix_;
-  std::string after_;                // the last one given
+  std::string after_;                // the last one looked at
   std::optional<std::string> from_;  // nothing before this one is left; nullopt: nothing at all
 };
 

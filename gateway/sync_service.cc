@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/audit.h"
 #include "runtime/grpc_status.h"
-#include "runtime/log.h"
 
 namespace mvmd {
 namespace {
@@ -28,8 +28,7 @@ grpc::ServerBidiReactor<pb::SyncRequest, pb::SyncResponse>* SyncService::Sync(gr
   const absl::Status status = caller.ok() ? caller->CheckRole(Role::kBridge) : caller.status();
   if (!status.ok()) {
     parts_.metrics->CountRpc("Sync", status);
-    LogEvery(absl::Seconds(10), "sync refused", LogLevel::kWarning, "sync refused",
-             {{"peer", context->peer()}, {"status", status}});
+    AuditRefusal("Sync", caller.ok() ? caller->subject() : "", context->peer(), status, parts_.metrics);
     return new RefusedSync(status);
   }
   BridgeSessionOptions options;
@@ -37,9 +36,8 @@ grpc::ServerBidiReactor<pb::SyncRequest, pb::SyncResponse>* SyncService::Sync(gr
   options.credit_bytes = CreditForOneMore();
   options.commit_linger_ns = options_.commit_linger_ns;
   options.bridge = caller->subject();
-  options.peer = context->peer();
-  return SyncReactor::Start(
-      parts_, options, [caller = *caller](absl::string_view twin) { return caller.May(Role::kBridge, twin); }, context);
+  options.peer = caller->address();
+  return SyncReactor::Start(parts_, options, *caller, context);
 }
 
 uint64_t SyncService::CreditForOneMore() const {
