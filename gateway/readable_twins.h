@@ -15,7 +15,8 @@
 namespace mvmd {
 
 // In the order of their ids. Never looks at another twin, so that neither what it gives nor how long it takes tells
-// anything of those that the caller may not read. Holds the reader lock for one part at a time.
+// anything of those that the caller may not read; but for a rule with a `*` inside it looks at all that begin alike.
+// Holds the reader lock for one part at a time.
 class ReadableTwins {
  public:
   // Those behind `after` whose ids begin with `prefix`. `committer` outlives it.

@@ -50,6 +50,8 @@ constexpr char kPolicy[] = R"(rules:
   - {subject: spiffe://plant.example/client/operator, roles: [operator]}
 )";
 
+constexpr char kRefusedDocument[] = "bridge: 'spiffe://plant.example/client/bridge' twin_id: 'twin-1' revision: 1";
+
 struct Row {
   std::string method;   // as in the path of the call
   std::string allowed;  // callers who get further than the policy
@@ -59,6 +61,7 @@ struct Row {
 // A method that is not here makes the test fail: say who may call it, here and in docs/operations.md.
 std::vector<Row> Matrix() {
   const auto twins = [](const char* name) { return absl::StrCat("mvmd.twin.v1alpha1.TwinService/", name); };
+  const auto quarantine = [](const char* name) { return absl::StrCat("mvmd.twin.v1alpha1.QuarantineService/", name); };
   return {
       {"mvmd.twin.v1alpha1.SyncService/Sync", "bridge",
        "hello { protocol_version: 1 epoch: 7 outbox_id: '0123456789abcdef' codecs: CODEC_ZSTD }"},
@@ -70,7 +73,15 @@ std::vector<Row> Matrix() {
       {twins("PutTwin"), "writer", "twin_id: 'twin-1' document: '{}'"},
       {twins("UpdateTwin"), "writer", "twin_id: 'twin-1' merge_patch: '{}'"},
       {twins("DeleteTwin"), "writer", "twin_id: 'twin-1'"},
+      {twins("DiffTwin"), "reader", "twin_id: 'twin-1' from_revision: 1"},
+      {twins("BatchValidateTwins"), "reader writer", "requests { document: '{}' }"},
+      {twins("GetSigningKey"), "reader", ""},
       {twins("ListBridges"), "operator", ""},
+      {quarantine("ListQuarantinedDocuments"), "operator", ""},
+      {quarantine("GetQuarantinedDocument"), "operator",
+       "bridge: 'spiffe://plant.example/client/bridge' twin_id: 'twin-1'"},
+      {quarantine("RedriveDocument"), "operator", kRefusedDocument},
+      {quarantine("DiscardDocument"), "operator", kRefusedDocument},
       // Whoever has a certificate may ask these: they tell nothing of twins.
       {"grpc.health.v1.Health/Check", kAll, ""},
       {"grpc.health.v1.Health/Watch", kAll, ""},
