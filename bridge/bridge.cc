@@ -31,6 +31,8 @@ OutboxOptions OutboxOptionsOf(const pb::OutboxConfig& config) {
   return options;
 }
 
+double UnixSeconds(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpoch()); }
+
 Metrics::ReadSamples One(std::function<double()> read) {
   return [read = std::move(read)]() -> std::vector<Metrics::CallbackSample> { return {{{}, read()}}; };
 }
@@ -55,8 +57,10 @@ Bridge::~Bridge() { Stop(absl::ZeroDuration()).IgnoreError(); }
 absl::Status Bridge::Init() {
   const pb::BridgeConfig& config = setup_->config;
   if (absl::Status status = EnsureTls13Only(); !status.ok()) return status;
-  absl::StatusOr<std::shared_ptr<CertificateSource>> certificates = LoadCertificateSource(config.uplink().tls());
+  absl::StatusOr<std::shared_ptr<RotatingCertificateSource>> certificates =
+      RotatingCertificateSource::Start(config.uplink().tls(), {});
   if (!certificates.ok()) return certificates.status();
+  certificates_ = *std::move(certificates);
 
   absl::StatusOr<std::unique_ptr<Outbox>> outbox = Outbox::Open(OutboxOptionsOf(config.outbox()));
   if (!outbox.ok()) return outbox.status();
@@ -86,7 +90,7 @@ absl::Status Bridge::Init() {
   core.seed = std::random_device()();
   uplink_ = std::make_unique<UplinkStream>(
       UplinkStreamOptions{.target = config.uplink().target(),
-                          .credentials = MakeChannelCredentials(*certificates, config.uplink().server_name()),
+                          .credentials = MakeChannelCredentials(certificates_, config.uplink().server_name()),
                           .report_interval = ToAbslDuration(config.uplink().report_interval())},
       std::move(core), outbox_.get(), static_cast<UplinkHost*>(this));
 
@@ -285,6 +289,21 @@ void Bridge::AddMetrics() {
           uplink(&UplinkStats::protocol_errors));
   counter("uplink_new_epochs_total", "Epochs begun because outbox and gateway did not fit.",
           uplink(&UplinkStats::new_epochs));
+  auto certificate = [this](auto read) {
+    return [this, read = std::move(read)] { return static_cast<double>(read(certificates_->stats())); };
+  };
+  gauge("certificate_expiry_seconds", "When the certificate that is used expires.",
+        certificate([](const CertificateStats& s) { return UnixSeconds(s.not_after); }));
+  gauge("certificate_last_reload_seconds", "When the certificates that are used were read.",
+        certificate([](const CertificateStats& s) { return UnixSeconds(s.last_reload); }));
+  gauge("certificate_refused", "1 while the files hold a set that was refused.",
+        certificate([](const CertificateStats& s) { return s.refused ? 1.0 : 0.0; }));
+  gauge("crl_next_update_seconds", "When the revocation list is out of date; +Inf: there is none, or it does not say.",
+        certificate([](const CertificateStats& s) { return UnixSeconds(s.crl_next_update); }));
+  counter("certificate_reloads_total", "Sets of certificates that took the place of another.",
+          certificate([](const CertificateStats& s) { return s.reloads; }));
+  counter("certificate_reload_failures_total", "Sets of certificates that were refused.",
+          certificate([](const CertificateStats& s) { return s.failures; }));
   gauge("uplink_round_trip_seconds", "Of the last clock probe.",
         [this] { return static_cast<double>(uplink_->stats().round_trip_ns) / 1e9; });
   gauge("clock_offset_seconds", "The gateway's clock against this one, from the last clock probe.",

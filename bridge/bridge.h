@@ -18,6 +18,7 @@
 #include "bridge/mqtt_source.h"
 #include "bridge/outbox.h"
 #include "bridge/uplink_stream.h"
+#include "certs/rotating_source.h"
 #include "runtime/metrics.h"
 #include "runtime/ops_server.h"
 
@@ -70,6 +71,7 @@ class Bridge final : private UplinkHost {
   Metrics metrics_;
   Health health_;
   IssueLog issues_;
+  std::shared_ptr<RotatingCertificateSource> certificates_;
   std::unique_ptr<Outbox> outbox_;
   std::unique_ptr<UplinkStream> uplink_;
   std::unique_ptr<Intake> intake_;

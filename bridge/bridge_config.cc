@@ -62,6 +62,9 @@ void CheckMqtt(const pb::MqttConfig& mqtt, ConfigErrors* errors) {
   if (!mqtt.tls().crl_file().empty()) {
     errors->Add("mqtt.tls.crl_file", "expected nothing: the MQTT client library checks no revocation lists");
   }
+  if (mqtt.tls().has_crl_max_age()) {
+    errors->Add("mqtt.tls.crl_max_age", "expected nothing: the MQTT client library checks no revocation lists");
+  }
   if (mqtt.has_tls() && mqtt.tls().ca_file().empty()) {
     errors->Add("mqtt.tls.ca_file", "expected the roots that the broker's certificate leads to, got nothing");
   }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/io/coded_stream.h"
+#include "runtime/status_proto.h"
 #include "twin/block.h"
 
 namespace mvmd {
@@ -29,6 +30,8 @@ constexpr size_t kFrameOverheadBytes = 6;
 
 // The peer said no for a reason that a quick retry will not change.
 bool IsLastingRefusal(const absl::Status& status) {
+  // Of the connection that was; the next one may have the new certificate.
+  if (ReasonOf(status) == "CERTIFICATE_EXPIRED") return false;
   switch (status.code()) {
     case absl::StatusCode::kAborted:  // fenced by another session
     case absl::StatusCode::kPermissionDenied:

@@ -3,10 +3,13 @@
 #include <arpa/inet.h>
 #include <openssl/x509v3.h>
 
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "certs/peer_certificate.h"
 #include "runtime/config.h"
+#include "runtime/status_proto.h"
 
 namespace mvmd {
 namespace {
@@ -45,10 +48,27 @@ bool HasCriticalExtension(const X509_CRL* crl) { return X509_CRL_get_ext_by_crit
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const PeerTrust>> PeerTrust::Make(absl::string_view ca_pem, absl::string_view crl_pem) {
+absl::StatusOr<PeerIdentity> SpiffeIdentityOf(X509* certificate) {
+  const absl::StatusOr<std::vector<std::string>> uris = UriSansOf(certificate);
+  if (!uris.ok()) return Refused(certificate, uris.status().message());
+  if (uris->size() != 1) {
+    return Refused(certificate,
+                   absl::StrCat("expected exactly one URI among its subject alternative names, got ", uris->size()));
+  }
+  absl::StatusOr<PeerIdentity> identity = ParseSpiffeId(uris->front());
+  if (!identity.ok()) return Refused(certificate, identity.status().message());
+  return identity;
+}
+
+absl::StatusOr<std::shared_ptr<const PeerTrust>> PeerTrust::Make(absl::string_view ca_pem, absl::string_view crl_pem,
+                                                                 std::optional<absl::Duration> crl_max_age) {
+  static std::atomic<uint64_t> last_number{0};
   const absl::StatusOr<std::vector<CertificatePtr>> roots = ReadCertificates(ca_pem);
   if (!roots.ok()) return roots.status();
   auto trust = std::make_shared<PeerTrust>();
+  trust->number_ = ++last_number;
+  trust->roots_ = MakeStore(*roots);
+  trust->crl_max_age_ = crl_max_age;
   if (crl_pem.empty()) return trust;
   absl::StatusOr<std::vector<CrlPtr>> crls = ReadCrls(crl_pem);
   if (!crls.ok()) return crls.status();
@@ -80,21 +100,54 @@ absl::Status PeerTrust::CheckRevocation(X509* certificate, bool is_leaf, absl::T
     if (X509_NAME_cmp(X509_CRL_get_issuer(crl.get()), X509_get_issuer_name(certificate)) != 0) continue;
     covered = true;
     // Fail closed: an old list does not know what was revoked since.
-    if (now < ThisUpdateOf(crl.get()) || now >= NextUpdateOf(crl.get())) {
+    if (now < ThisUpdateOf(crl.get()) || now >= EndOf(crl.get(), crl_max_age_)) {
       return Refused(certificate,
                      absl::StrCat("the revocation list of ", IssuerOf(crl.get()), " is out of date, valid from ",
                                   absl::FormatTime(ThisUpdateOf(crl.get()), absl::UTCTimeZone()), " to ",
-                                  absl::FormatTime(NextUpdateOf(crl.get()), absl::UTCTimeZone()), "; renew it"));
+                                  absl::FormatTime(EndOf(crl.get(), crl_max_age_), absl::UTCTimeZone()), "; renew it"));
     }
-    X509_REVOKED* revoked = nullptr;
-    // 2: removed from the list again.
-    if (X509_CRL_get0_by_cert(crl.get(), &revoked, certificate) == 1) {
-      return Refused(certificate, absl::StrCat("serial ", SerialOf(certificate), " is revoked"));
-    }
+  }
+  if (IsRevoked(certificate)) {
+    return Refused(certificate, absl::StrCat("serial ", SerialOf(certificate), " is revoked"));
   }
   if (is_leaf && !covered && !crls_.empty()) {
     return Refused(certificate, absl::StrCat("there is no revocation list of its issuer ", IssuerOf(certificate)));
   }
+  return absl::OkStatus();
+}
+
+bool PeerTrust::IsRevoked(X509* certificate) const {
+  for (const CrlPtr& crl : crls_) {
+    if (X509_NAME_cmp(X509_CRL_get_issuer(crl.get()), X509_get_issuer_name(certificate)) != 0) continue;
+    X509_REVOKED* revoked = nullptr;
+    // 2: removed from the list again.
+    if (X509_CRL_get0_by_cert(crl.get(), &revoked, certificate) == 1) return true;
+  }
+  return false;
+}
+
+absl::Status PeerTrust::CheckAgain(const PeerCertificate& peer, absl::Time now) const {
+  const auto gone = [&peer](absl::string_view reason, absl::string_view why) {
+    return MakeError(absl::StatusCode::kUnauthenticated, reason,
+                     absl::StrCat("certificate ", SubjectOf(peer.leaf()), " ", why),
+                     {{"serial", SerialOf(peer.leaf())}});
+  };
+  if (now > peer.not_after()) {
+    return gone("CERTIFICATE_EXPIRED",
+                absl::StrCat("has expired at ", absl::FormatTime(peer.not_after(), absl::UTCTimeZone())));
+  }
+  if (peer.trusted_by() == number_) return absl::OkStatus();
+  if (IsRevoked(peer.leaf())) return gone("CERTIFICATE_REVOKED", "was revoked");
+  for (const CertificatePtr& link : peer.chain()) {
+    if (IsRevoked(link.get())) {
+      return gone("CERTIFICATE_REVOKED", absl::StrCat("was issued by one that was revoked, ", SubjectOf(link.get())));
+    }
+  }
+  if (!peer.chain().empty()) {
+    const std::string error = ChainError(roots_.get(), peer.chain());
+    if (!error.empty()) return gone("CERTIFICATE_NOT_TRUSTED", absl::StrCat("does not lead to a root: ", error));
+  }
+  peer.SetTrustedBy(number_);
   return absl::OkStatus();
 }
 
@@ -131,15 +184,7 @@ absl::StatusOr<PeerIdentity> PeerTrust::CheckClient(absl::string_view leaf_pem, 
   if (!HasUsage(leaf->get(), XKU_SSL_CLIENT)) {
     return Refused(leaf->get(), "is not for client authentication (extendedKeyUsage clientAuth)");
   }
-  const absl::StatusOr<std::vector<std::string>> uris = UriSansOf(leaf->get());
-  if (!uris.ok()) return Refused(leaf->get(), uris.status().message());
-  if (uris->size() != 1) {
-    return Refused(leaf->get(),
-                   absl::StrCat("expected exactly one URI among its subject alternative names, got ", uris->size()));
-  }
-  absl::StatusOr<PeerIdentity> identity = ParseSpiffeId(uris->front());
-  if (!identity.ok()) return Refused(leaf->get(), identity.status().message());
-  return identity;
+  return SpiffeIdentityOf(leaf->get());
 }
 
 absl::Status PeerTrust::CheckServer(absl::string_view leaf_pem, absl::string_view chain_pem,

@@ -14,12 +14,14 @@ inline constexpr size_t kPemFileBytesMax = 1 << 20;
 
 enum class PemSecrecy {
   kPublic,
-  kSecret,  // must be readable by its owner only
+  kSecret,  // must be readable by its owner only, or also by a group that is named
 };
 
 // The whole file, which is a regular one of at most kPemFileBytesMax. `what` it should be, for messages: "a private
-// key". Errors as of LoadTlsFiles. Blocking.
-absl::StatusOr<std::string> ReadPemFile(const std::string& path, absl::string_view what, PemSecrecy secrecy);
+// key". `group` is the name or number of the one that may read a secret beside its owner; empty: none. Errors as of
+// LoadTlsFiles. Blocking.
+absl::StatusOr<std::string> ReadPemFile(const std::string& path, absl::string_view what, PemSecrecy secrecy,
+                                        const std::string& group = "");
 
 }  // namespace mvmd
 

@@ -25,8 +25,40 @@ const Role* FindRole(absl::string_view name) {
   return role == std::end(kRoles) ? nullptr : role;
 }
 
-// A `*` anywhere but at the end would look like a pattern and never match.
-bool HasStrayStar(absl::string_view text) { return absl::StrContains(text, '*'); }
+// Does `text` match the pattern, in which each `*` stands for any characters? At most as many steps as the product of
+// their lengths.
+bool MatchesGlob(absl::string_view pattern, absl::string_view text) {
+  size_t p = 0;
+  size_t t = 0;
+  size_t star = absl::string_view::npos;
+  size_t star_t = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      star_t = t;
+    } else if (p < pattern.size() && pattern[p] == text[t]) {
+      ++p;
+      ++t;
+    } else if (star != absl::string_view::npos) {
+      // The last star takes one character more.
+      p = star + 1;
+      t = ++star_t;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == absl::string_view::npos;
+}
+
+// Which one holds the smaller id at or after `from`; the wider when both hold the same, so that nothing is met twice.
+bool ComesBefore(const Policy::Twins& a, const Policy::Twins& b, absl::string_view from) {
+  const absl::string_view first_of_a = std::max(a.id, from);
+  const absl::string_view first_of_b = std::max(b.id, from);
+  if (first_of_a != first_of_b) return first_of_a < first_of_b;
+  if (a.is_prefix != b.is_prefix) return a.is_prefix;
+  if (a.id.size() != b.id.size()) return a.id.size() < b.id.size();
+  return !a.is_filtered && b.is_filtered;
+}
 
 // Names told in a message, and of twins in the metadata: an error with all of it must fit into trailers
 // (kGrpcDetailsBytesMax), or its reason is lost. A subject has at most 2048 bytes.
@@ -70,13 +102,18 @@ absl::string_view RoleName(Role role) {
 }
 
 bool Policy::Rule::Applies(absl::string_view subject_asked, Role role) const {
-  if ((roles & Bit(role)) == 0) return false;
+  return (roles & Bit(role)) != 0 && IsFor(subject_asked);
+}
+
+bool Policy::Rule::IsFor(absl::string_view subject_asked) const {
   return subject_is_prefix ? subject_asked.size() > subject.size() && absl::StartsWith(subject_asked, subject)
                            : subject_asked == subject;
 }
 
 bool Policy::Rule::Covers(absl::string_view twin) const {
-  return all_twins || std::binary_search(twins.begin(), twins.end(), twin) || PrefixOf(twin) != nullptr;
+  return all_twins || std::binary_search(twins.begin(), twins.end(), twin) || PrefixOf(twin) != nullptr ||
+         std::any_of(twin_globs.begin(), twin_globs.end(),
+                     [twin](const std::string& glob) { return MatchesGlob(glob, twin); });
 }
 
 const std::string* Policy::Rule::PrefixOf(absl::string_view twin) const {
@@ -88,14 +125,24 @@ const std::string* Policy::Rule::PrefixOf(absl::string_view twin) const {
 
 std::optional<Policy::Twins> Policy::Rule::NextTwins(absl::string_view from) const {
   if (all_twins) return Twins{"", /*is_prefix=*/true};
-  if (const std::string* const prefix = PrefixOf(from); prefix != nullptr) return Twins{*prefix, /*is_prefix=*/true};
-  const auto prefix = std::lower_bound(twin_prefixes.begin(), twin_prefixes.end(), from);
-  const auto exact = std::lower_bound(twins.begin(), twins.end(), from);
-  if (prefix != twin_prefixes.end() && (exact == twins.end() || *prefix <= *exact)) {
-    return Twins{*prefix, /*is_prefix=*/true};
+  std::optional<Twins> next;
+  const auto offer = [&next, from](const Twins& some) {
+    if (!next.has_value() || ComesBefore(some, *next, from)) next = some;
+  };
+  if (const std::string* const prefix = PrefixOf(from); prefix != nullptr) {
+    offer({*prefix, /*is_prefix=*/true});
+  } else if (const auto after = std::lower_bound(twin_prefixes.begin(), twin_prefixes.end(), from);
+             after != twin_prefixes.end()) {
+    offer({*after, /*is_prefix=*/true});
   }
-  if (exact != twins.end()) return Twins{*exact, /*is_prefix=*/false};
-  return std::nullopt;
+  if (const auto exact = std::lower_bound(twins.begin(), twins.end(), from); exact != twins.end()) {
+    offer({*exact, /*is_prefix=*/false});
+  }
+  for (const std::string& glob : twin_globs) {
+    const absl::string_view start = absl::string_view(glob).substr(0, glob.find('*'));
+    if (start >= from || absl::StartsWith(from, start)) offer({start, /*is_prefix=*/true, /*is_filtered=*/true});
+  }
+  return next;
 }
 
 absl::StatusOr<Policy> Policy::Load(const std::string& path) {
@@ -153,9 +200,11 @@ Policy::Rule Policy::MakeRule(const mvmd::twin::v1alpha1::AccessRule& file, cons
   for (int i = 0; i < file.twins_size(); ++i) {
     absl::string_view twin = file.twins(i);
     const bool is_prefix = absl::ConsumeSuffix(&twin, "*");
-    if (HasStrayStar(twin) || (twin.empty() && !is_prefix)) {
+    if (absl::StrContains(file.twins(i), "**") || file.twins(i).empty()) {
       errors->Add(absl::StrCat(path, ".twins[", i, "]"),
-                  absl::StrCat("expected a twin's id, or a prefix with * at its end, got \"", file.twins(i), "\""));
+                  absl::StrCat("expected a twin's id, or one with * for any characters, got \"", file.twins(i), "\""));
+    } else if (absl::StrContains(twin, '*')) {
+      rule.twin_globs.push_back(file.twins(i));
     } else if (!is_prefix) {
       rule.twins.emplace_back(twin);
     } else if (twin.empty()) {
@@ -165,6 +214,7 @@ Policy::Rule Policy::MakeRule(const mvmd::twin::v1alpha1::AccessRule& file, cons
     }
   }
   std::sort(rule.twins.begin(), rule.twins.end());
+  std::sort(rule.twin_globs.begin(), rule.twin_globs.end());
   KeepWidest(&rule.twin_prefixes);
   const bool needs_twins = (rule.roles & ~Bit(Role::kOperator)) != 0;
   if (needs_twins && file.twins().empty() && !errors->Has(path + ".twins")) {
@@ -172,6 +222,20 @@ Policy::Rule Policy::MakeRule(const mvmd::twin::v1alpha1::AccessRule& file, cons
                 "expected twins for the roles bridge, reader and writer, got none; \"*\" is all twins");
   }
   return rule;
+}
+
+bool Policy::GivesTheSame(const Policy& other, absl::string_view subject) const {
+  const auto rules_of = [subject](const Policy& policy) {
+    std::vector<const Rule*> rules;
+    for (const Rule& rule : policy.rules_) {
+      if (rule.IsFor(subject)) rules.push_back(&rule);
+    }
+    return rules;
+  };
+  const std::vector<const Rule*> mine = rules_of(*this);
+  const std::vector<const Rule*> theirs = rules_of(other);
+  return std::equal(mine.begin(), mine.end(), theirs.begin(), theirs.end(),
+                    [](const Rule* a, const Rule* b) { return *a == *b; });
 }
 
 bool Policy::HasRole(absl::string_view subject, Role role) const {
@@ -192,18 +256,11 @@ bool Policy::May(absl::string_view subject, Role role, absl::string_view twin) c
 
 std::optional<Policy::Twins> Policy::NextTwins(absl::string_view subject, Role role, absl::string_view from) const {
   std::optional<Twins> next;
-  const auto comes_before = [from](const Twins& a, const Twins& b) {
-    const absl::string_view first_of_a = std::max(a.id, from);
-    const absl::string_view first_of_b = std::max(b.id, from);
-    if (first_of_a != first_of_b) return first_of_a < first_of_b;
-    if (a.is_prefix != b.is_prefix) return a.is_prefix;
-    return a.id.size() < b.id.size();
-  };
   for (const Rule& rule : rules_) {
     if (!rule.Applies(subject, role)) continue;
     if (role == Role::kOperator) return Twins{"", /*is_prefix=*/true};
     const std::optional<Twins> of_rule = rule.NextTwins(from);
-    if (of_rule.has_value() && (!next.has_value() || comes_before(*of_rule, *next))) next = of_rule;
+    if (of_rule.has_value() && (!next.has_value() || ComesBefore(*of_rule, *next, from))) next = of_rule;
   }
   return next;
 }

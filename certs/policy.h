@@ -13,7 +13,8 @@
 // Roles: `bridge` may sync the twins, `reader` read them, `writer` write and delete them and command them, `operator`
 // see bridges and their issues (and needs no `twins`). No role contains another. `subject` is a SPIFFE URI, or one that
 // ends in
-// `/*`, which stands for every name below it. A twin is a text, or a prefix that ends in `*`.
+// `/*`, which stands for every name below it: the path of a trust domain is where tenants are told apart. A twin is a
+// text in which each `*` stands for any characters, also none.
 #ifndef MVMD_CERTS_POLICY_H_
 #define MVMD_CERTS_POLICY_H_
 
@@ -62,6 +63,8 @@ class Policy {
   struct Twins {
     absl::string_view id;  // lives as long as the policy
     bool is_prefix = false;
+    // Only some of those that begin with `id`: May knows which.
+    bool is_filtered = false;
   };
   // To go through what the subject may have without looking at anything else. Of its twins, those that hold the
   // smallest id at or after `from`, which is the greater of `from` and `id`; nullopt: there are none. The widest when
@@ -74,6 +77,9 @@ class Policy {
   absl::Status CheckRole(absl::string_view subject, Role role) const;
 
   size_t rule_count() const { return rules_.size(); }
+  bool operator==(const Policy& other) const { return rules_ == other.rules_; }
+  // Has `subject` the same rules in both, in the same order?
+  bool GivesTheSame(const Policy& other, absl::string_view subject) const;
 
  private:
   struct Rule {
@@ -83,7 +89,10 @@ class Policy {
     bool all_twins = false;
     std::vector<std::string> twins;          // exact, sorted
     std::vector<std::string> twin_prefixes;  // without the `*`, sorted, none begins with another
+    std::vector<std::string> twin_globs;     // with a `*` that is not the last character, sorted
 
+    bool operator==(const Rule& other) const = default;
+    bool IsFor(absl::string_view subject_asked) const;
     bool Applies(absl::string_view subject_asked, Role role) const;
     bool Covers(absl::string_view twin) const;
     // Null when none is one of `twin`.

@@ -2,6 +2,7 @@
 
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -26,36 +27,30 @@ absl::Status Missing(absl::string_view field, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(field, ": expected the file of ", what, ", got nothing"));
 }
 
-struct StoreDeleter {
-  void operator()(X509_STORE* store) const { X509_STORE_free(store); }
-  void operator()(X509_STORE_CTX* context) const { X509_STORE_CTX_free(context); }
-  // The certificates are owned elsewhere.
-  void operator()(STACK_OF(X509) * stack) const { sk_X509_free(stack); }
-};
-
-// Empty when the chain leads to a root, else OpenSSL's reason.
-std::string ChainError(const std::vector<CertificatePtr>& roots, const std::vector<CertificatePtr>& chain) {
-  const std::unique_ptr<X509_STORE, StoreDeleter> store(X509_STORE_new());
-  for (const CertificatePtr& root : roots) X509_STORE_add_cert(store.get(), root.get());
-  const std::unique_ptr<STACK_OF(X509), StoreDeleter> untrusted(sk_X509_new_null());
-  for (size_t i = 1; i < chain.size(); ++i) sk_X509_push(untrusted.get(), chain[i].get());
-  const std::unique_ptr<X509_STORE_CTX, StoreDeleter> context(X509_STORE_CTX_new());
-  X509_STORE_CTX_init(context.get(), store.get(), chain.front().get(), untrusted.get());
-  // Dates are checked apart, with the time that was given.
-  X509_STORE_CTX_set_flags(context.get(), X509_V_FLAG_NO_CHECK_TIME);
-  const bool fine = X509_verify_cert(context.get()) == 1;
-  const int error = X509_STORE_CTX_get_error(context.get());
-  TakeOpenSslError();
-  return fine ? "" : X509_verify_cert_error_string(error);
-}
-
-absl::Status CheckDates(const std::string& path, const X509* leaf, absl::Time now) {
-  const absl::Time begin = NotBeforeOf(leaf);
-  const absl::Time end = NotAfterOf(leaf);
+absl::Status CheckDates(const std::string& path, const X509* certificate, absl::Time now) {
+  const absl::Time begin = NotBeforeOf(certificate);
+  const absl::Time end = NotAfterOf(certificate);
   if (now >= begin && now <= end) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(path, ": expected a certificate that is valid at ", Utc(now),
                                                  ", got one from ", Utc(begin), " to ", Utc(end),
                                                  now < begin ? "; check the clock" : "; renew it"));
+}
+
+// A chain goes out as it stands in the file: each link issued by the next, and all in date.
+absl::Status CheckChain(const std::string& path, const std::vector<CertificatePtr>& chain, absl::Time now) {
+  for (size_t i = 0; i < chain.size(); ++i) {
+    if (absl::Status dates = CheckDates(path, chain[i].get(), now); !dates.ok()) return dates;
+    if (i + 1 == chain.size()) break;
+    X509* const issuer = chain[i + 1].get();
+    const bool issued = X509_check_issued(issuer, chain[i].get()) == X509_V_OK &&
+                        X509_verify(chain[i].get(), X509_get0_pubkey(issuer)) == 1;
+    TakeOpenSslError();
+    if (issued) continue;
+    return absl::InvalidArgumentError(absl::StrCat(path,
+                                                   ": expected each certificate to be issued by the next one, got ",
+                                                   SubjectOf(chain[i].get()), " before ", SubjectOf(issuer)));
+  }
+  return absl::OkStatus();
 }
 
 // Certificate and key: loaded, and one pair.
@@ -67,7 +62,8 @@ absl::Status LoadPair(const mvmd::twin::v1alpha1::TlsFiles& files, absl::Time no
   if (!chain.ok()) return At(files.certificate_file(), chain.status());
   X509* const leaf = chain->front().get();
 
-  absl::StatusOr<std::string> key_text = ReadPemFile(files.key_file(), "a private key", PemSecrecy::kSecret);
+  absl::StatusOr<std::string> key_text =
+      ReadPemFile(files.key_file(), "a private key", PemSecrecy::kSecret, files.key_group());
   if (!key_text.ok()) return key_text.status();
   const absl::StatusOr<KeyPtr> key = ReadPrivateKey(*key_text);
   if (!key.ok()) return At(files.key_file(), key.status());
@@ -77,14 +73,14 @@ absl::Status LoadPair(const mvmd::twin::v1alpha1::TlsFiles& files, absl::Time no
                                                    " (", SubjectOf(leaf),
                                                    "), got the key of another; is the leaf the first in the file?"));
   }
-  if (absl::Status dates = CheckDates(files.certificate_file(), leaf, now); !dates.ok()) return dates;
+  if (absl::Status fine = CheckChain(files.certificate_file(), *chain, now); !fine.ok()) return fine;
 
   material->not_after = NotAfterOf(leaf);
   if (material->not_after - now < kExpiryWarning) {
     material->warnings.push_back(
         absl::StrCat(files.certificate_file(), ": expires at ", Utc(material->not_after), "; renew it"));
   }
-  if (const std::string error = ChainError(roots, *chain); !error.empty()) {
+  if (const std::string error = ChainError(MakeStore(roots).get(), *chain); !error.empty()) {
     material->warnings.push_back(absl::StrCat(files.certificate_file(), ": does not lead to a root of ",
                                               files.ca_file(), " (", error,
                                               "); peers with the same roots will refuse it"));
@@ -99,12 +95,18 @@ absl::Status LoadCrl(const mvmd::twin::v1alpha1::TlsFiles& files, absl::Time now
   if (!crl.ok()) return crl.status();
   const absl::StatusOr<std::vector<CrlPtr>> lists = ReadCrls(*crl);
   if (!lists.ok()) return At(files.crl_file(), lists.status());
-  if (const auto trust = PeerTrust::Make(material->ca_pem, *crl); !trust.ok())
+  if (files.has_crl_max_age()) material->crl_max_age = ToAbslDuration(files.crl_max_age());
+  if (material->crl_max_age.has_value() && *material->crl_max_age <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("crl_max_age: expected a duration above 0, got none");
+  }
+  if (const auto trust = PeerTrust::Make(material->ca_pem, *crl, material->crl_max_age); !trust.ok())
     return At(files.crl_file(), trust.status());
   for (const CrlPtr& list : *lists) {
-    if (now < ThisUpdateOf(list.get()) || now >= NextUpdateOf(list.get())) {
+    const absl::Time end = EndOf(list.get(), material->crl_max_age);
+    material->crl_next_update = std::min(material->crl_next_update, end);
+    if (now < ThisUpdateOf(list.get()) || now >= end) {
       material->warnings.push_back(absl::StrCat(files.crl_file(), ": is out of date, valid from ",
-                                                Utc(ThisUpdateOf(list.get())), " to ", Utc(NextUpdateOf(list.get())),
+                                                Utc(ThisUpdateOf(list.get())), " to ", Utc(end),
                                                 "; every peer of its issuer is refused until it is renewed"));
     }
   }
@@ -147,7 +149,7 @@ absl::StatusOr<TlsMaterial> LoadTlsFiles(const mvmd::twin::v1alpha1::TlsFiles& f
 
 mvmd::twin::v1alpha1::TlsFiles ResolveTlsFiles(absl::string_view config_path,
                                                const mvmd::twin::v1alpha1::TlsFiles& files) {
-  mvmd::twin::v1alpha1::TlsFiles resolved;
+  mvmd::twin::v1alpha1::TlsFiles resolved = files;
   resolved.set_ca_file(ResolvePath(config_path, files.ca_file()));
   resolved.set_certificate_file(ResolvePath(config_path, files.certificate_file()));
   resolved.set_key_file(ResolvePath(config_path, files.key_file()));

@@ -157,6 +157,10 @@ absl::Time NextUpdateOf(const X509_CRL* crl) {
   return next == nullptr ? absl::InfiniteFuture() : TimeOf(next, absl::InfinitePast());
 }
 
+absl::Time EndOf(const X509_CRL* crl, std::optional<absl::Duration> max_age) {
+  return max_age.has_value() ? ThisUpdateOf(crl) + *max_age : NextUpdateOf(crl);
+}
+
 absl::StatusOr<std::vector<std::string>> UriSansOf(const X509* certificate) {
   bool broken = false;
   const NamesPtr names = SansOf(certificate, &broken);
@@ -184,6 +188,29 @@ std::string NamesOf(const X509* certificate) {
     if (name->type == GEN_IPADD) texts.push_back(absl::StrCat("IP:", IpText(TextOf(name->d.iPAddress))));
   }
   return texts.empty() ? "none" : absl::StrJoin(texts, ", ");
+}
+
+StorePtr MakeStore(const std::vector<CertificatePtr>& roots) {
+  StorePtr store(X509_STORE_new());
+  for (const CertificatePtr& root : roots) X509_STORE_add_cert(store.get(), root.get());
+  return store;
+}
+
+std::string ChainError(X509_STORE* roots, const std::vector<CertificatePtr>& chain) {
+  struct Deleter {
+    void operator()(X509_STORE_CTX* context) const { X509_STORE_CTX_free(context); }
+    // The certificates are owned elsewhere.
+    void operator()(STACK_OF(X509) * stack) const { sk_X509_free(stack); }
+  };
+  const std::unique_ptr<STACK_OF(X509), Deleter> untrusted(sk_X509_new_null());
+  for (size_t i = 1; i < chain.size(); ++i) sk_X509_push(untrusted.get(), chain[i].get());
+  const std::unique_ptr<X509_STORE_CTX, Deleter> context(X509_STORE_CTX_new());
+  X509_STORE_CTX_init(context.get(), roots, chain.front().get(), untrusted.get());
+  X509_STORE_CTX_set_flags(context.get(), X509_V_FLAG_NO_CHECK_TIME);
+  const bool fine = X509_verify_cert(context.get()) == 1;
+  const int error = X509_STORE_CTX_get_error(context.get());
+  TakeOpenSslError();
+  return fine ? "" : X509_verify_cert_error_string(error);
 }
 
 std::string TakeOpenSslError() {

@@ -349,9 +349,13 @@ void BridgeSession::OnDrain(int64_t grace_ns, std::vector<Action>* actions) {
 }
 
 void BridgeSession::OnDrainEnd(std::vector<Action>* actions) {
+  OnEnd(MakeError(absl::StatusCode::kUnavailable, "DRAINING", "the gateway ends this stream; connect again"), actions);
+}
+
+void BridgeSession::OnEnd(absl::Status status, std::vector<Action>* actions) {
   if (state_ == State::kClosed) return;
   SendCommit(actions);
-  Fail(MakeError(absl::StatusCode::kUnavailable, "DRAINING", "the gateway ends this stream; connect again"), actions);
+  Fail(std::move(status), actions);
 }
 
 void BridgeSession::OnWritesDone(std::vector<Action>* actions) {

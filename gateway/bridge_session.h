@@ -89,6 +89,8 @@ class BridgeSession {
   void OnDrain(int64_t grace_ns, std::vector<Action>* actions);
   // The grace is over: commits what is applied and ends with UNAVAILABLE / DRAINING.
   void OnDrainEnd(std::vector<Action>* actions);
+  // The gateway ends the stream for another reason: commits what is applied and ends with this.
+  void OnEnd(absl::Status status, std::vector<Action>* actions);
   // The peer sends no more: ends with OK when what it sent is applied and committed.
   void OnWritesDone(std::vector<Action>* actions);
   // The stream has ended, whoever ended it; appends SessionClosed when a session was open.

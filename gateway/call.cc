@@ -15,6 +15,7 @@ absl::Time Call::deadline() const {
 
 void Call::Finish(const absl::Status& status) {
   metrics_->CountRpc(method_, status);
+  AuditRefusal(method_, caller_.subject(), caller_.address(), status, metrics_);
   reactor_->Finish(ToGrpcStatus(status));
 }
 
@@ -23,6 +24,7 @@ CallPtr BeginCall(absl::string_view method, grpc::CallbackServerContext* context
   absl::StatusOr<Caller> caller = callers.Of(*context);
   if (caller.ok()) return std::make_shared<Call>(method, context, reactor, *std::move(caller), metrics);
   metrics->CountRpc(method, caller.status());
+  AuditRefusal(method, "", context->peer(), caller.status(), metrics);
   reactor->Finish(ToGrpcStatus(caller.status()));
   return nullptr;
 }

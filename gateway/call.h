@@ -2,6 +2,7 @@
 #ifndef MVMD_GATEWAY_CALL_H_
 #define MVMD_GATEWAY_CALL_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "gateway/audit.h"
 #include "gateway/caller.h"
 #include "gateway/gateway_metrics.h"
 #include "grpcpp/server_context.h"
@@ -33,7 +35,10 @@ class Call {
   // The client is gone: work for it is wasted. Not after Finish.
   bool is_cancelled() const { return context_->IsCancelled(); }
 
+  // Also tells the audit log when the caller may not.
   void Finish(const absl::Status& status);
+  // What the call wrote is durable. Before Finish.
+  void Written(absl::string_view twin, uint64_t revision) { AuditWrite(method_, caller_, twin, revision, metrics_); }
 
  private:
   const absl::string_view method_;

@@ -6,17 +6,22 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "certs/credentials.h"
-#include "certs/identity.h"
+#include "certs/peer_certificate.h"
 #include "certs/policy.h"
+#include "certs/rotating_source.h"
 #include "certs/signing_key.h"
 #include "gateway/caller.h"
 #include "gateway/committer.h"
 #include "gateway/document_signer.h"
+#include "gateway/door_keeper.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/history.h"
+#include "gateway/listener_check.h"
 #include "gateway/live_bridges.h"
 #include "gateway/past_twins.h"
 #include "gateway/quarantine_service.h"
@@ -31,6 +36,7 @@
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
 #include "runtime/config.h"
+#include "runtime/file_watch.h"
 #include "runtime/log.h"
 #include "runtime/metrics.h"
 #include "runtime/ops_server.h"
@@ -60,6 +66,8 @@ constexpr absl::Duration kPolicyRetry = absl::Seconds(1);
 constexpr absl::Duration kHealthInterval = absl::Milliseconds(200);
 // A group is at most so many times as large as a frame; docs/protocol.md, rule 7.
 constexpr size_t kGroupFrames = 8;
+
+double UnixSeconds(absl::Time time) { return absl::ToDoubleSeconds(time - absl::UnixEpoch()); }
 
 int Millis(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
 
@@ -148,6 +156,8 @@ struct Gateway::Parts {
   std::unique_ptr<Committer> committer;
   std::unique_ptr<History> history;
   std::unique_ptr<PastTwins> past;
+  std::shared_ptr<RotatingCertificateSource> certificates;
+  std::unique_ptr<PeerInspector> inspector;
   std::unique_ptr<Callers> callers;
   std::unique_ptr<StreamRegistry> sessions;
   std::unique_ptr<StreamRegistry> watches;
@@ -161,10 +171,20 @@ struct Gateway::Parts {
   std::unique_ptr<TwinService> twin_service;
   std::unique_ptr<QuarantineService> quarantine_service;
   std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<DoorKeeper> door_keeper;
+  std::unique_ptr<FileWatch> policy_watch;
+  std::unique_ptr<ListenerCheck> listener_check;
   int port = 0;
   bool drained = false;
+  absl::Mutex mutex;
+  absl::Status failure ABSL_GUARDED_BY(mutex);
+  absl::Mutex policy_mutex;  // one reload at a time
+  absl::Status policy_error ABSL_GUARDED_BY(policy_mutex);
 
   absl::Status OpenStore();
+  absl::Status OpenDoor();
+  absl::Status ReloadPolicy(bool asked);
+  void Fail(const absl::Status& why);
   absl::Status MakeServices();
   // Makes the policy of validation the configured one: an entry of the log, if the state has another. `done` may be
   // null.
@@ -193,16 +213,31 @@ absl::Status Gateway::Parts::OpenStore() {
   return absl::OkStatus();
 }
 
-absl::Status Gateway::Parts::MakeServices() {
+// Certificates and policy, and who watches over them.
+absl::Status Gateway::Parts::OpenDoor() {
+  if (absl::Status status = EnsureTls13Only(); !status.ok()) return status;
+  absl::StatusOr<std::shared_ptr<RotatingCertificateSource>> source =
+      RotatingCertificateSource::Start(config.tls(), {});
+  if (!source.ok()) return source.status();
+  certificates = *std::move(source);
+  inspector = std::make_unique<PeerInspector>(certificates, clock);
   absl::StatusOr<Policy> policy = Policy::Load(config.policy_file());
   if (!policy.ok()) return policy.status();
   callers = std::make_unique<Callers>(
-      [](const grpc::ServerContextBase& context) -> absl::StatusOr<std::string> {
-        absl::StatusOr<PeerIdentity> peer = PeerIdentityOf(context);
+      [this](const grpc::ServerContextBase& context) -> absl::StatusOr<Peer> {
+        const std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
+        if (auth == nullptr) return absl::UnauthenticatedError("expected a TLS connection, got one without TLS");
+        absl::StatusOr<PeerCertificatePtr> peer = inspector->Inspect(*auth);
         if (!peer.ok()) return peer.status();
-        return peer->spiffe_id;
+        return Peer((*peer)->identity().spiffe_id, *peer);
       },
-      std::make_shared<const Policy>(*std::move(policy)));
+      std::make_shared<const Policy>(*std::move(policy)),
+      [this](const PeerCertificate& certificate) { return inspector->Check(certificate); });
+  metrics.policy_last_reload_seconds.SetToCurrentTime();
+  return absl::OkStatus();
+}
+
+absl::Status Gateway::Parts::MakeServices() {
   const size_t sessions_max = config.sync().max_sessions();
   const size_t watches_max = config.watch().max_watches();
   sessions = std::make_unique<StreamRegistry>("TOO_MANY_SESSIONS", "bridge sessions", sessions_max);
@@ -277,16 +312,12 @@ void Gateway::Parts::AppendValidationPolicy(std::function<void()> done) {
 }
 
 absl::Status Gateway::Parts::Listen() {
-  if (absl::Status status = EnsureTls13Only(); !status.ok()) return status;
-  TlsMaterial material;
-  absl::StatusOr<std::shared_ptr<CertificateSource>> source = LoadCertificateSource(config.tls(), &material);
-  if (!source.ok()) return source.status();
-  for (const std::string& warning : material.warnings) Log(LogLevel::kWarning, "certificate", {{"warning", warning}});
   CredentialsOptions options;
   options.on_refused = [counter = &metrics.handshakes_refused](absl::string_view peer, absl::string_view reason) {
     counter->Increment();
-    LogEvery(absl::Seconds(10), "peer refused", LogLevel::kWarning, "peer refused",
-             {{"peer", peer}, {"reason", reason}});
+    // By the reason, so that one peer's do not hide another's.
+    LogEvery(absl::Seconds(10), absl::StrCat("peer refused:", reason.substr(0, 128)), LogLevel::kWarning,
+             "peer refused", {{"peer", peer}, {"reason", reason}});
   };
   grpc::EnableDefaultHealthCheckService(true);
   if (config.reflection()) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -295,13 +326,64 @@ absl::Status Gateway::Parts::Listen() {
   builder.RegisterService(sync_service.get());
   builder.RegisterService(twin_service.get());
   builder.RegisterService(quarantine_service.get());
-  builder.AddListeningPort(config.listen(), MakeServerCredentials(*std::move(source), std::move(options)), &port);
+  builder.AddListeningPort(config.listen(), MakeServerCredentials(certificates, std::move(options)), &port);
   server = builder.BuildAndStart();
   if (server == nullptr || port == 0) {
     return absl::UnavailableError(absl::StrCat("listen: cannot listen on ", config.listen(),
                                                ": is the address of this machine, and is it free?"));
   }
+  door_keeper = std::make_unique<DoorKeeper>(
+      callers.get(), std::vector<StreamRegistry*>{sessions.get(), watches.get()},
+      DoorKeeper::Options{.age_max = ToAbslDuration(config.max_connection_age())}, &metrics);
+  absl::StatusOr<std::unique_ptr<FileWatch>> watch =
+      FileWatch::Start({config.policy_file()}, {}, [this] { ReloadPolicy(/*asked=*/false).IgnoreError(); });
+  if (!watch.ok()) return watch.status();
+  policy_watch = *std::move(watch);
+  const ListenerCheckOptions check{.interval = ToAbslDuration(config.listener_check().interval()),
+                                   .attempts = static_cast<int>(config.listener_check().attempts()),
+                                   .on_failure = [this] { metrics.listener_check_failures.Increment(); }};
+  if (check.interval == absl::ZeroDuration()) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<ListenerCheck>> started =
+      ListenerCheck::Start(config.listen(), port, check, [this](const absl::Status& why) { Fail(why); });
+  if (!started.ok()) return started.status();
+  listener_check = *std::move(started);
   return absl::OkStatus();
+}
+
+absl::Status Gateway::Parts::ReloadPolicy(bool asked) {
+  absl::MutexLock lock(&policy_mutex);
+  absl::StatusOr<Policy> policy = Policy::Load(config.policy_file());
+  if (!policy.ok()) {
+    metrics.policy_refused.Set(1);
+    // The same error of a file that is looked at again and again is one.
+    if (!asked && policy.status() == policy_error) return policy.status();
+    policy_error = policy.status();
+    metrics.policy_failures.Increment();
+    Log(LogLevel::kError, "policy not read again, the last good one stays", {{"status", policy.status()}});
+    return policy.status();
+  }
+  policy_error = absl::OkStatus();
+  metrics.policy_refused.Set(0);
+  if (*policy == *callers->policy()) return absl::OkStatus();
+  const size_t rules = policy->rule_count();
+  callers->SetPolicy(std::make_shared<const Policy>(*std::move(policy)));
+  metrics.policy_reloads.Increment();
+  metrics.policy_last_reload_seconds.SetToCurrentTime();
+  Log(LogLevel::kInfo, "policy read again", {{"rules", rules}});
+  // Those whose rules have changed come back under the new ones, or not at all.
+  door_keeper->LookAround();
+  return absl::OkStatus();
+}
+
+void Gateway::Parts::Fail(const absl::Status& why) {
+  {
+    absl::MutexLock lock(&mutex);
+    if (!failure.ok()) return;
+    failure = why;
+  }
+  health.SetDead(why.message());
+  Log(LogLevel::kError, "the gateway cannot go on", {{"status", why}});
+  if (on_failure) on_failure();
 }
 
 void Gateway::Parts::AddCallbacks() {
@@ -347,15 +429,28 @@ void Gateway::Parts::AddCallbacks() {
   counter("checkpoints_total", "Checkpoints of the state.", stat(&CommitterStats::checkpoints));
   counter("checkpoints_failed_total", "Checkpoints that could not be written.",
           stat(&CommitterStats::checkpoints_failed));
+  const auto certificate = [this](auto read) {
+    return [this, read = std::move(read)] { return static_cast<double>(read(certificates->stats())); };
+  };
+  gauge("certificate_expiry_seconds", "When the certificate that is used expires.",
+        certificate([](const CertificateStats& s) { return UnixSeconds(s.not_after); }));
+  gauge("certificate_last_reload_seconds", "When the certificates that are used were read.",
+        certificate([](const CertificateStats& s) { return UnixSeconds(s.last_reload); }));
+  gauge("certificate_refused", "1 while the files hold a set that was refused.",
+        certificate([](const CertificateStats& s) { return s.refused ? 1.0 : 0.0; }));
+  gauge("crl_next_update_seconds", "When the revocation list is out of date; +Inf: there is none, or it does not say.",
+        certificate([](const CertificateStats& s) { return UnixSeconds(s.crl_next_update); }));
+  counter("certificate_reloads_total", "Sets of certificates that took the place of another.",
+          certificate([](const CertificateStats& s) { return s.reloads; }));
+  counter("certificate_reload_failures_total", "Sets of certificates that were refused.",
+          certificate([](const CertificateStats& s) { return s.failures; }));
 }
 
 void Gateway::Parts::WatchHealth() {
   timers->Schedule(kHealthInterval, [this] {
     const absl::Status status = committer->health();
     if (status.ok()) return WatchHealth();
-    health.SetDead(status.message());
-    Log(LogLevel::kError, "the log cannot be written any more", {{"status", status}});
-    if (on_failure) on_failure();
+    Fail(status);
   });
 }
 
@@ -379,6 +474,7 @@ absl::StatusOr<std::unique_ptr<Gateway>> Gateway::Start(const pb::GatewayConfig&
   if (!ops.ok()) return ops.status();
   parts.ops = *std::move(ops);
   if (absl::Status status = parts.OpenStore(); !status.ok()) return status;
+  if (absl::Status status = parts.OpenDoor(); !status.ok()) return status;
   if (absl::Status status = parts.MakeServices(); !status.ok()) return status;
   parts.AddCallbacks();
   if (absl::Status status = parts.Listen(); !status.ok()) return status;
@@ -402,6 +498,8 @@ void Gateway::Drain() {
   const auto left = [&](double share) {
     return std::max(absl::ZeroDuration(), started + timeout * share - absl::Now());
   };
+  // A listener that is closed on purpose is no dead one.
+  parts.listener_check.reset();
   Log(LogLevel::kInfo, "draining", {{"sessions", parts.sessions->count()}, {"watches", parts.watches->count()}});
   parts.health.SetNotReady("drain", "the gateway is about to stop");
   parts.server->GetHealthCheckService()->SetServingStatus(false);
@@ -422,6 +520,9 @@ void Gateway::Drain() {
 
 Gateway::~Gateway() {
   Parts& parts = *parts_;
+  parts.listener_check.reset();
+  parts.policy_watch.reset();
+  parts.door_keeper.reset();
   parts.StopServer(absl::ZeroDuration());
   // Streams have ended with the server; what is left of them runs on the executors, and needs the committer.
   if (parts.sessions != nullptr) parts.sessions->WaitUntilEmpty(absl::Seconds(1));
@@ -434,19 +535,14 @@ Gateway::~Gateway() {
   parts.callbacks.clear();
 }
 
-absl::Status Gateway::ReloadPolicy() {
-  absl::StatusOr<Policy> policy = Policy::Load(parts_->config.policy_file());
-  if (!policy.ok()) return policy.status();
-  parts_->callers->SetPolicy(std::make_shared<const Policy>(*std::move(policy)));
-  // Streams that are open were let in by the old one: they come back under the new one, or not at all.
-  parts_->sessions->EndDrain();
-  parts_->watches->EndDrain();
-  return absl::OkStatus();
-}
+absl::Status Gateway::ReloadPolicy() { return parts_->ReloadPolicy(/*asked=*/true); }
 
 absl::Status Gateway::ReloadSigningKey() { return parts_->LoadSigningKey(); }
 
-absl::Status Gateway::health() const { return parts_->committer->health(); }
+absl::Status Gateway::health() const {
+  absl::MutexLock lock(&parts_->mutex);
+  return parts_->failure;
+}
 
 int Gateway::port() const { return parts_->port; }
 

@@ -32,8 +32,8 @@ class Gateway {
   // is over, the server stops, and the state is written. Blocks, at most a little longer than that.
   void Drain();
 
-  // Reads the policy file again; the old policy stays when the new one is wrong. Ends all streams, so that their peers
-  // come back under the new one. Thread-safe.
+  // Reads the policy file again; the old policy stays when the new one is wrong. Ends the streams of those for whom the
+  // new one has other rules, so that they come back under these. It is also done when the file changes. Thread-safe.
   absl::Status ReloadPolicy();
 
   // Reads the file of the signing key again; the old key stays when it cannot be loaded. Nothing to do without

@@ -125,6 +125,14 @@ void CompleteGatewayConfig(const std::string& config_path, pb::GatewayConfig* co
   if (config->ops().address().empty()) config->mutable_ops()->set_address("127.0.0.1:9464");
   CheckOpsConfig(config->ops(), errors);
   CheckLogConfig(config->log(), errors);
+  const bool has_age = config->has_max_connection_age();
+  check.Duration("max_connection_age", has_age, config->mutable_max_connection_age(), absl::Hours(24),
+                 absl::ZeroDuration(), absl::Hours(24 * 365));
+  pb::ListenerCheckConfig* listener = config->mutable_listener_check();
+  const bool has_interval = listener->has_interval();
+  check.Duration("listener_check.interval", has_interval, listener->mutable_interval(), absl::Seconds(10),
+                 absl::ZeroDuration(), absl::Hours(1));
+  listener->set_attempts(check.NumberOr<uint32_t>("listener_check.attempts", listener->attempts(), 3, 1, 1000));
   const bool has_drain = config->has_drain_timeout();
   check.Duration("drain_timeout", has_drain, config->mutable_drain_timeout(), absl::Seconds(10),
                  absl::Milliseconds(100), absl::Minutes(10));

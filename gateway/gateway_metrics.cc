@@ -20,6 +20,13 @@ GatewayMetrics::GatewayMetrics(Metrics* registry)
       handshakes_refused(registry->AddCounter("handshakes_refused_total", "TLS peers that our own checks refused.")),
       linked_data_kept(registry->AddCounter("linked_data_kept_total",
                                             "Answers with linked data that had been made before, errors too.")),
+      listener_check_failures(
+          registry->AddCounter("listener_check_failures_total", "Tries to reach the own listener that failed.")),
+      policy_reloads(registry->AddCounter("policy_reloads_total", "Policies that took the place of another.")),
+      policy_failures(registry->AddCounter("policy_reload_failures_total", "Policies that were refused.")),
+      policy_refused(registry->AddGauge("policy_refused", "1 while the file holds a policy that was refused.")),
+      policy_last_reload_seconds(
+          registry->AddGauge("policy_last_reload_seconds", "When the policy that is used was read.")),
       sessions(registry->AddGauge("sessions", "Sync streams that are open.")),
       watches(registry->AddGauge("watches", "Watches that are open.")),
       credit_outstanding_bytes(
@@ -65,6 +72,22 @@ void GatewayMetrics::CountRpc(absl::string_view method, const absl::Status& stat
   registry_
       ->AddCounter("rpcs_total", "Calls that have ended.",
                    {{"method", std::string(method)}, {"code", absl::StatusCodeToString(status.code())}})
+      .Increment();
+}
+
+void GatewayMetrics::CountStreamEnded(const absl::Status& status) {
+  registry_
+      ->AddCounter("streams_ended_total", "Streams that the gateway ended when it looked at their peers again.",
+                   {{"reason", ReasonOf(status)}})
+      .Increment();
+}
+
+void GatewayMetrics::CountRefusal(absl::string_view method, const absl::Status& status) {
+  std::string reason = ReasonOf(status);
+  if (reason.empty()) reason = absl::StatusCodeToString(status.code());
+  registry_
+      ->AddCounter("refusals_total", "Calls and frames of peers who may not do what they asked for.",
+                   {{"method", std::string(method)}, {"reason", reason}})
       .Increment();
 }
 

@@ -25,6 +25,11 @@ struct GatewayMetrics {
   prometheus::Counter& sessions_fenced;
   prometheus::Counter& handshakes_refused;
   prometheus::Counter& linked_data_kept;
+  prometheus::Counter& listener_check_failures;
+  prometheus::Counter& policy_reloads;
+  prometheus::Counter& policy_failures;
+  prometheus::Gauge& policy_refused;
+  prometheus::Gauge& policy_last_reload_seconds;
   prometheus::Gauge& sessions;
   prometheus::Gauge& watches;
   prometheus::Gauge& credit_outstanding_bytes;
@@ -41,6 +46,10 @@ struct GatewayMetrics {
   void CountIssue(const std::string& reason, uint64_t count);
   // `method` is a name of the proto file.
   void CountRpc(absl::string_view method, const absl::Status& status);
+  // The gateway ended a stream of somebody who was let in.
+  void CountStreamEnded(const absl::Status& status);
+  // A caller was told that they may not.
+  void CountRefusal(absl::string_view method, const absl::Status& status);
 
  private:
   Metrics* const registry_;

@@ -172,7 +172,7 @@ grpc::ServerUnaryReactor* QuarantineService::RedriveDocument(grpc::CallbackServe
                 if (!result.ok()) {
                   return call->Finish(ExplainRefusal(request->bridge(), request->twin_id(), result.status()));
                 }
-                parts_.metrics->writes.Increment();
+                call->Written(request->twin_id(), result->revision);
                 for (const auto& [reason, count] : result->issues) parts_.metrics->CountIssue(reason, count);
                 response->set_revision(result->revision);
                 response->set_definition_etag(result->definition_etag);
@@ -193,11 +193,13 @@ grpc::ServerUnaryReactor* QuarantineService::DiscardDocument(grpc::CallbackServe
   discarded->set_twin(request->twin_id());
   discarded->set_principal(call->caller().subject());
   discarded->set_expected_revision(request->revision());
-  AppendEntry(parts_.committer, parts_.readers, std::move(entry), [call, response](absl::StatusOr<ApplyResult> result) {
-    if (!result.ok()) return call->Finish(result.status());
-    response->set_revision(result->revision);
-    call->Finish(absl::OkStatus());
-  });
+  AppendEntry(parts_.committer, parts_.readers, std::move(entry),
+              [call, request, response](absl::StatusOr<ApplyResult> result) {
+                if (!result.ok()) return call->Finish(result.status());
+                call->Written(request->twin_id(), result->revision);
+                response->set_revision(result->revision);
+                call->Finish(absl::OkStatus());
+              });
   return reactor;
 }
 

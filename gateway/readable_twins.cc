@@ -42,7 +42,8 @@ std::vector<TwinSnapshot> ReadableTwins::Next(size_t limit) {
     if (!readable->is_prefix) {
       auto twin = committer_.Read([readable](const TwinState& state) { return state.GetTwin(readable->id); });
       if (twin.ok()) twins.push_back(*std::move(twin));
-      from_ = NextId(readable->id);
+      after_ = std::string(readable->id);
+      from_ = NextId(after_);
       continue;
     }
     // `first` begins with both of them.
@@ -53,8 +54,13 @@ std::vector<TwinSnapshot> ReadableTwins::Next(size_t limit) {
     } else {
       from_ = NextId(twins.back().twin);
     }
+    if (!twins.empty()) after_ = twins.back().twin;
+    if (readable->is_filtered) {
+      twins.erase(std::remove_if(twins.begin(), twins.end(),
+                                 [this](const TwinSnapshot& twin) { return !caller_.May(Role::kReader, twin.twin); }),
+                  twins.end());
+    }
   }
-  if (!twins.empty()) after_ = twins.back().twin;
   return twins;
 }
 

@@ -15,7 +15,8 @@
 namespace mvmd {
 
 // In the order of their ids. Never looks at another twin, so that neither what it gives nor how long it takes tells
-// anything of those that the caller may not read. Holds the reader lock for one part at a time.
+// anything of those that the caller may not read; but for a rule with a `*` inside it looks at all that begin alike.
+// Holds the reader lock for one part at a time.
 class ReadableTwins {
  public:
   // Those behind `after` whose ids begin with `prefix`. `committer` outlives it.
@@ -28,7 +29,7 @@ class ReadableTwins {
   const Committer& committer_;
   const Caller caller_;
   const std::string prefix_;
-  std::string after_;                // the last one given
+  std::string after_;                // the last one looked at
   std::optional<std::string> from_;  // nothing before this one is left; nullopt: nothing at all
 };
 

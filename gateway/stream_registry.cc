@@ -1,5 +1,6 @@
 #include "gateway/stream_registry.h"
 
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -42,17 +43,19 @@ size_t Places::taken_by(absl::string_view identity) const {
   return found == taken_by_.end() ? 0 : found->second;
 }
 
-StreamRegistry::StreamRegistry(absl::string_view reason, absl::string_view what, size_t streams_max)
-    : streams_max_(streams_max), places_(reason, what, streams_max) {}
+StreamRegistry::StreamRegistry(absl::string_view reason, absl::string_view what, size_t streams_max, const Clock* clock)
+    : streams_max_(streams_max), clock_(clock), places_(reason, what, streams_max) {}
 
-absl::StatusOr<uint64_t> StreamRegistry::Add(absl::string_view identity, size_t identity_streams_max,
+absl::StatusOr<uint64_t> StreamRegistry::Add(const Caller& caller, size_t identity_streams_max,
                                              std::weak_ptr<DrainableStream> stream) {
   absl::MutexLock lock(&mutex_);
   if (draining_) {
     return MakeError(absl::StatusCode::kUnavailable, "DRAINING", "the gateway is about to stop; connect again");
   }
-  if (absl::Status status = places_.Take(identity, identity_streams_max); !status.ok()) return status;
-  streams_.emplace(++last_id_, Stream{std::string(identity), std::move(stream)});
+  if (absl::Status status = places_.Take(caller.subject(), identity_streams_max); !status.ok()) return status;
+  // The golden ratio spreads whatever number of streams well.
+  const double spread = 2 * std::fmod(static_cast<double>(++last_id_) * 0.6180339887498949, 1.0) - 1;
+  streams_.emplace(last_id_, Stream{caller, std::move(stream), clock_->MonotonicNanos(), spread});
   return last_id_;
 }
 
@@ -60,7 +63,7 @@ void StreamRegistry::Remove(uint64_t id) {
   absl::MutexLock lock(&mutex_);
   const auto found = streams_.find(id);
   if (found == streams_.end()) return;
-  places_.Leave(found->second.identity);
+  places_.Leave(found->second.caller.subject());
   streams_.erase(found);
 }
 
@@ -95,6 +98,23 @@ void StreamRegistry::EndDrain() {
     }
   }
   for (const auto& stream : streams) stream->EndDrain();
+}
+
+size_t StreamRegistry::EndUnless(const std::function<absl::Status(const OpenStream& stream)>& may_stay) {
+  std::vector<std::pair<std::shared_ptr<DrainableStream>, absl::Status>> ends;
+  {
+    absl::MutexLock lock(&mutex_);
+    const int64_t now_ns = clock_->MonotonicNanos();
+    for (auto& [id, stream] : streams_) {
+      if (stream.ended) continue;
+      absl::Status status = may_stay({stream.caller, absl::Nanoseconds(now_ns - stream.opened_ns), stream.spread});
+      if (status.ok()) continue;
+      stream.ended = true;
+      if (auto alive = stream.stream.lock()) ends.emplace_back(std::move(alive), std::move(status));
+    }
+  }
+  for (auto& [stream, status] : ends) stream->EndWith(std::move(status));
+  return ends.size();
 }
 
 bool StreamRegistry::WaitUntilEmpty(absl::Duration timeout) const {

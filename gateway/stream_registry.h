@@ -1,4 +1,4 @@
-// Streams that are open: counted, bounded, and told when the gateway stops.
+// Streams that are open: counted, bounded, looked at again, and told when the gateway stops.
 //
 // There can be only so many of them, and only so many of one identity, so that nobody keeps the others out.
 #ifndef MVMD_GATEWAY_STREAM_REGISTRY_H_
@@ -18,6 +18,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "gateway/caller.h"
+#include "runtime/clock.h"
 
 namespace mvmd {
 
@@ -53,19 +55,30 @@ class DrainableStream {
   virtual ~DrainableStream() = default;
   // The gateway is about to stop: tell the peer, who has `grace` left.
   virtual void BeginDrain(absl::Duration grace) = 0;
-  // Ends with UNAVAILABLE / DRAINING: the grace is over, or the peer is to connect again under a new policy.
+  // Ends with UNAVAILABLE / DRAINING: the grace is over.
   virtual void EndDrain() = 0;
+  // Ends with this status.
+  virtual void EndWith(absl::Status status) = 0;
+};
+
+// What is known of a stream that is open.
+struct OpenStream {
+  const Caller& caller;  // with the policy that let it in
+  absl::Duration age;
+  // -1 to 1, the same as long as it is open: to spread out what would come to all at once.
+  double spread;
 };
 
 // Streams of one kind. Thread-safe.
 class StreamRegistry {
  public:
-  // As of Places.
-  StreamRegistry(absl::string_view reason, absl::string_view what, size_t streams_max);
+  // As of Places. `clock` outlives it.
+  StreamRegistry(absl::string_view reason, absl::string_view what, size_t streams_max,
+                 const Clock* clock = &SystemClock::Get());
 
-  // A stream of `identity`, which may have `identity_streams_max`. RESOURCE_EXHAUSTED with the reason; UNAVAILABLE /
+  // A stream of `caller`, who may have `identity_streams_max`. RESOURCE_EXHAUSTED with the reason; UNAVAILABLE /
   // DRAINING once BeginDrain was called. The id is for Remove, never 0.
-  absl::StatusOr<uint64_t> Add(absl::string_view identity, size_t identity_streams_max,
+  absl::StatusOr<uint64_t> Add(const Caller& caller, size_t identity_streams_max,
                                std::weak_ptr<DrainableStream> stream);
   void Remove(uint64_t id);
   size_t count() const;
@@ -74,17 +87,24 @@ class StreamRegistry {
 
   // Takes no more streams from now on.
   void BeginDrain(absl::Duration grace);
-  // Ends all that are open; without BeginDrain, new ones can come.
+  // Ends all that are open.
   void EndDrain();
+  // Asks `may_stay` for each one; what is not OK ends that stream. It is asked under a lock: quick, and nothing of
+  // here. How many were ended.
+  size_t EndUnless(const std::function<absl::Status(const OpenStream& stream)>& may_stay);
   // False when some are still open after `timeout`. Blocks.
   bool WaitUntilEmpty(absl::Duration timeout) const;
 
  private:
   struct Stream {
-    std::string identity;
+    Caller caller;
     std::weak_ptr<DrainableStream> stream;
+    int64_t opened_ns;  // monotonic
+    double spread;
+    bool ended = false;  // it was told so
   };
   const size_t streams_max_;
+  const Clock* const clock_;
   mutable absl::Mutex mutex_;
   Places places_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, Stream> streams_ ABSL_GUARDED_BY(mutex_);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "gateway/audit.h"
 #include "runtime/grpc_status.h"
 #include "runtime/log.h"
 #include "runtime/status_proto.h"
@@ -18,13 +19,14 @@ constexpr absl::Duration kLogInterval = absl::Seconds(10);
 
 }  // namespace
 
-SyncReactor* SyncReactor::Start(const SyncParts& parts, const BridgeSessionOptions& options,
-                                BridgeSession::Authorize authorize, const grpc::CallbackServerContext* context) {
-  auto reactor = std::make_shared<SyncReactor>(parts, options, std::move(authorize), context);
+SyncReactor* SyncReactor::Start(const SyncParts& parts, const BridgeSessionOptions& options, const Caller& caller,
+                                const grpc::CallbackServerContext* context) {
+  auto reactor = std::make_shared<SyncReactor>(
+      parts, options, [caller](absl::string_view twin) { return caller.May(Role::kBridge, twin); }, context);
   SyncReactor* const raw = reactor.get();
   raw->self_ = reactor;
   absl::StatusOr<uint64_t> registration =
-      parts.streams->Add(options.bridge, kStreamsOfBridgeMax, std::weak_ptr<DrainableStream>(reactor));
+      parts.streams->Add(caller, kStreamsOfBridgeMax, std::weak_ptr<DrainableStream>(reactor));
   // gRPC calls nothing of the reactor before this method has returned, but the registry may.
   raw->strand_.Run([reactor, registration = std::move(registration)] {
     if (registration.ok()) {
@@ -80,6 +82,14 @@ void SyncReactor::EndDrain() {
   strand_.Post([self = shared_from_this()] {
     Actions actions;
     self->session_.OnDrainEnd(&actions);
+    self->CarryOut(std::move(actions));
+  });
+}
+
+void SyncReactor::EndWith(absl::Status status) {
+  strand_.Post([self = shared_from_this(), status = std::move(status)] {
+    Actions actions;
+    self->session_.OnEnd(status, &actions);
     self->CarryOut(std::move(actions));
   });
 }
@@ -177,6 +187,7 @@ void SyncReactor::Append(BridgeSession::Append append) {
       parts_.metrics->CountRefusedFrame(status);
       LogEvery(kLogInterval, absl::StrCat("frame refused:", bridge_), LogLevel::kWarning, "frame refused",
                {{"bridge", bridge_}, {"seq", refused.seq()}, {"status", status}});
+      AuditRefusal("Sync", bridge_, peer_, status, parts_.metrics);
     }
   }
   const absl::Status queued = parts_.committer->Append(

@@ -57,8 +57,9 @@ class SyncReactor final
   static constexpr size_t kWriteQueueBytesMax = 1 << 20;
 
   // Starts reading. The reactor owns itself until OnDone. When the registry takes no more, the stream ends at once.
-  static SyncReactor* Start(const SyncParts& parts, const BridgeSessionOptions& options,
-                            BridgeSession::Authorize authorize, const grpc::CallbackServerContext* context);
+  // `caller` is the bridge of `options`, and may sync.
+  static SyncReactor* Start(const SyncParts& parts, const BridgeSessionOptions& options, const Caller& caller,
+                            const grpc::CallbackServerContext* context);
 
   SyncReactor(const SyncParts& parts, const BridgeSessionOptions& options, BridgeSession::Authorize authorize,
               const grpc::CallbackServerContext* context);
@@ -70,6 +71,7 @@ class SyncReactor final
 
   void BeginDrain(absl::Duration grace) override;
   void EndDrain() override;
+  void EndWith(absl::Status status) override;
 
  private:
   using Actions = std::vector<BridgeSession::Action>;

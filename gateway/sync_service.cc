@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/audit.h"
 #include "runtime/grpc_status.h"
 #include "runtime/log.h"
 #include "runtime/random.h"
@@ -31,8 +32,7 @@ grpc::ServerBidiReactor<pb::SyncRequest, pb::SyncResponse>* SyncService::Sync(gr
   const absl::Status status = caller.ok() ? caller->CheckRole(Role::kBridge) : caller.status();
   if (!status.ok()) {
     parts_.metrics->CountRpc("Sync", status);
-    LogEvery(absl::Seconds(10), "sync refused", LogLevel::kWarning, "sync refused",
-             {{"peer", context->peer()}, {"status", status}});
+    AuditRefusal("Sync", caller.ok() ? caller->subject() : "", context->peer(), status, parts_.metrics);
     return new RefusedSync(status);
   }
   BridgeSessionOptions options;
@@ -40,10 +40,9 @@ grpc::ServerBidiReactor<pb::SyncRequest, pb::SyncResponse>* SyncService::Sync(gr
   options.credit_bytes = CreditForOneMore();
   options.commit_linger_ns = options_.commit_linger_ns;
   options.bridge = caller->subject();
-  options.peer = context->peer();
+  options.peer = caller->address();
   options.nonce = RandomBytes(kNonceBytes);
-  return SyncReactor::Start(
-      parts_, options, [caller = *caller](absl::string_view twin) { return caller.May(Role::kBridge, twin); }, context);
+  return SyncReactor::Start(parts_, options, *caller, context);
 }
 
 uint64_t SyncService::CreditForOneMore() const {

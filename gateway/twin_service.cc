@@ -88,7 +88,10 @@ void TwinService::WhenApplied(const CallPtr& call, WaitingReactor* reactor, uint
                        waiting_.Leave(call->caller().subject());
                      }
                      // The committer's thread has better things to do.
-                     if (end == End::kApplied) return RunOrRefuse(parts_.readers, call, std::move(work));
+                     if (end == End::kApplied) {
+                       const absl::Status still = callers_->Check(call->caller().certificate().get());
+                       return still.ok() ? RunOrRefuse(parts_.readers, call, std::move(work)) : call->Finish(still);
+                     }
                      if (end == End::kCancelled) return call->Finish(absl::CancelledError("the client is gone"));
                      const uint64_t now = parts_.committer->applied_revision();
                      call->Finish(MakeError(absl::StatusCode::kDeadlineExceeded, "REVISION_NOT_APPLIED",
@@ -218,7 +221,7 @@ grpc::ServerUnaryReactor* TwinService::PutTwin(grpc::CallbackServerContext* cont
     writer_.Put(*std::move(document), request->etag(), call->caller().subject(),
                 [this, call, response, twin](absl::StatusOr<TwinWriter::Written> written) {
                   if (!written.ok()) return call->Finish(written.status());
-                  parts_.metrics->writes.Increment();
+                  call->Written(twin, written->applied.revision);
                   FillWritten(callers_->Again(call->caller()), twin, written->applied, response->mutable_twin());
                   response->set_created(written->applied.created);
                   if (written->findings.has_value()) {
@@ -248,7 +251,7 @@ grpc::ServerUnaryReactor* TwinService::UpdateTwin(grpc::CallbackServerContext* c
     writer_.Update(request->twin_id(), request->merge_patch(), request->etag(), call->caller().subject(),
                    [this, call, request, response](absl::StatusOr<TwinWriter::Written> written) {
                      if (!written.ok()) return call->Finish(written.status());
-                     parts_.metrics->writes.Increment();
+                     call->Written(request->twin_id(), written->applied.revision);
                      const Caller caller = callers_->Again(call->caller());
                      FillWritten(caller, request->twin_id(), written->applied, response->mutable_twin());
                      // The findings name places of the whole document.
@@ -276,9 +279,9 @@ grpc::ServerUnaryReactor* TwinService::DeleteTwin(grpc::CallbackServerContext* c
     return reactor;
   }
   writer_.Delete(request->twin_id(), request->etag(), call->caller().subject(),
-                 [this, call, response](absl::StatusOr<TwinWriter::Written> written) {
+                 [call, request, response](absl::StatusOr<TwinWriter::Written> written) {
                    if (!written.ok()) return call->Finish(written.status());
-                   parts_.metrics->writes.Increment();
+                   call->Written(request->twin_id(), written->applied.revision);
                    response->set_revision(written->applied.revision);
                    call->Finish(absl::OkStatus());
                  });

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/audit.h"
 #include "runtime/grpc_status.h"
 #include "runtime/status_proto.h"
 
@@ -41,11 +42,11 @@ WatchReactor* WatchReactor::Start(const WatchParts& parts, const WatchLimits& li
   raw->self_ = reactor;
   // Nobody else knows the reactor yet, so this runs here and now, while the request is there.
   raw->strand_.Run([reactor, &limits, &caller, &request] {
-    if (absl::Status status = reactor->Open(limits, caller, request); status.ok()) {
-      reactor->Advance();
-    } else {
-      reactor->End(std::move(status));
-    }
+    absl::Status status = reactor->Open(limits, caller, request);
+    if (status.ok()) return reactor->Advance();
+    AuditRefusal("WatchTwins", caller.ok() ? caller->subject() : "", caller.ok() ? caller->address() : "", status,
+                 reactor->parts_.metrics);
+    reactor->End(std::move(status));
   });
   return raw;
 }
@@ -73,9 +74,8 @@ absl::Status WatchReactor::Open(const WatchLimits& limits, const absl::StatusOr<
   absl::StatusOr<WatchCursor> cursor = WatchCursor::Create(
       request, std::move(access), limits, parts_.committer->applied_revision(), parts_.clock->UnixNanos());
   if (!cursor.ok()) return cursor.status();
-  absl::StatusOr<uint64_t> registration =
-      parts_.watches->Add(caller->subject(), ShareOfClient(parts_.watches->streams_max()),
-                          std::weak_ptr<DrainableStream>(shared_from_this()));
+  absl::StatusOr<uint64_t> registration = parts_.watches->Add(*caller, ShareOfClient(parts_.watches->streams_max()),
+                                                              std::weak_ptr<DrainableStream>(shared_from_this()));
   if (!registration.ok()) return registration.status();
   cursor_ = *std::move(cursor);
   registration_ = *registration;
@@ -107,6 +107,10 @@ void WatchReactor::BeginDrain(absl::Duration) {
 }
 
 void WatchReactor::EndDrain() { BeginDrain(absl::ZeroDuration()); }
+
+void WatchReactor::EndWith(absl::Status status) {
+  strand_.Post([self = shared_from_this(), status = std::move(status)]() mutable { self->End(std::move(status)); });
+}
 
 void WatchReactor::Advance() {
   while (!is_writing_ && !finished_) {

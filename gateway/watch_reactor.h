@@ -66,6 +66,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<mvmd::twin::v1alpha1:
 
   void BeginDrain(absl::Duration grace) override;
   void EndDrain() override;
+  void EndWith(absl::Status status) override;
 
  private:
   using Response = mvmd::twin::v1alpha1::WatchTwinsResponse;

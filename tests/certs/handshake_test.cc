@@ -1,5 +1,4 @@
 // Real handshakes of real gRPC, in one process.
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -9,51 +8,21 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "certs/credentials.h"
-#include "certs/identity.h"
 #include "certs/peer_trust.h"
 #include "gmock/gmock.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/generic/async_generic_service.h"
-#include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
-#include "runtime/clock.h"
-#include "runtime/grpc_status.h"
 #include "test_pki.h"
 #include "tls_client.h"
+#include "who_am_i.h"
 
 namespace mvmd {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-// Answers every call with the caller's name.
-class WhoAmI final : public grpc::CallbackGenericService {
- public:
-  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
-    class Reactor final : public grpc::ServerGenericBidiReactor {
-     public:
-      explicit Reactor(const absl::StatusOr<PeerIdentity>& identity) {
-        if (!identity.ok()) {
-          Finish(ToGrpcStatus(identity.status()));
-          return;
-        }
-        const grpc::Slice slice(identity->spiffe_id);
-        answer_ = grpc::ByteBuffer(&slice, 1);
-        StartWriteAndFinish(&answer_, grpc::WriteOptions(), grpc::Status::OK);
-      }
-      void OnDone() override { delete this; }
-
-     private:
-      grpc::ByteBuffer answer_;
-    };
-    return new Reactor(PeerIdentityOf(*context));
-  }
-};
 
 // What is trusted can change while the server runs.
 class ChangingSource final : public CertificateSource {
@@ -112,28 +81,8 @@ class HandshakeTest : public ::testing::Test {
       absl::MutexLock lock(&mutex_);
       refused_by_client_.emplace_back(reason);
     };
-    const auto channel = grpc::CreateCustomChannel(
-        absl::StrCat(host, ":", port_),
-        MakeChannelCredentials(*MakeCertificateSource(material), server_name, std::move(options)),
-        DefaultChannelArgs());
-    grpc::GenericStub stub(channel);
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
-    grpc::ByteBuffer request;
-    grpc::ByteBuffer response;
-    absl::Notification done;
-    grpc::Status status;
-    const grpc::Slice empty("");
-    request = grpc::ByteBuffer(&empty, 1);
-    stub.UnaryCall(&context, "/test.Who/AmI", grpc::StubOptions(), &request, &response, [&](grpc::Status result) {
-      status = std::move(result);
-      done.Notify();
-    });
-    done.WaitForNotification();
-    if (!status.ok()) return FromGrpcStatus(status);
-    grpc::Slice slice;
-    EXPECT_TRUE(response.DumpToSingleSlice(&slice).ok());
-    return std::string(slice.begin(), slice.end());
+    return AskWhoAmI(absl::StrCat(host, ":", port_),
+                     MakeChannelCredentials(*MakeCertificateSource(material), server_name, std::move(options)));
   }
 
   void ExpectRefused(const TlsMaterial& material, const std::string& reason) {

@@ -170,8 +170,9 @@ TEST(PolicyTest, NextTwinsLeadThroughAllTwinsAndNoOther) {
   }
   std::sort(ids.begin(), ids.end());
   for (const char* twins : {"a", "'a*'", "aa, 'ab*', b, bab", "'ba*', 'b*', baa, aab", "abba, 'abb*', 'a*', 'bb*', bb",
-                            "'bbbb*'", "'aab*', 'aaa*', aa"}) {
-    for (const char* others : {"bbb", "'aa*', b", "'*'"}) {
+                            "'bbbb*'", "'aab*', 'aaa*', aa", "'a*b'", "'*b'", "'a*b', 'ab*', aa", "'*a*b*', b",
+                            "'b*a*', 'ab*a', bb", "'aa*b', 'a*', 'ba*b'"}) {
+    for (const char* others : {"bbb", "'aa*', b", "'*'", "'b*b'", "'*a', 'ab*'"}) {
       const absl::StatusOr<Policy> policy =
           Policy::Parse(absl::StrCat("rules:\n  - {subject: spiffe://a/b, roles: [reader], twins: [", twins,
                                      "]}\n  - {subject: spiffe://a/b, roles: [reader], twins: [", others, "]}\n"),
@@ -186,18 +187,84 @@ TEST(PolicyTest, NextTwinsLeadThroughAllTwinsAndNoOther) {
           EXPECT_FALSE(may && id >= from && id < first) << place;
           if (!next.has_value()) continue;
           const bool is_in = next->is_prefix ? absl::StartsWith(id, next->id) : id == next->id;
-          EXPECT_FALSE((is_in || id == first) && !may) << place;
+          EXPECT_FALSE(!next->is_filtered && (is_in || id == first) && !may) << place;
+          // Who goes on behind the part that was given must have been shown all of it.
+          EXPECT_FALSE(next->is_filtered && !next->is_prefix) << place;
         }
       }
     }
   }
 }
 
+TEST(PolicyTest, AStarStandsForAnyCharacters) {
+  struct Case {
+    const char* pattern;
+    const char* twin;
+    bool matches;
+  };
+  const Case cases[] = {
+      {"a*c", "ac", true},
+      {"a*c", "abc", true},
+      {"a*c", "abcc", true},
+      {"a*c", "abcd", false},
+      {"a*c", "xac", false},
+      {"*c", "c", true},
+      {"*c", "abc", true},
+      {"*c", "cd", false},
+      {"*b*", "abc", true},
+      {"*b*", "b", true},
+      {"*b*", "ac", false},
+      {"plant-*/robot-*", "plant-1/robot-7", true},
+      {"plant-*/robot-*", "plant-1/press-7", false},
+      {"plant-*/robot-*", "plant-1/robot-", true},
+      {"a*ab*b", "aabab", false},
+      {"a*ab*b", "aababb", true},
+      {"a?c", "abc", false},
+      {"a?*c", "a?bc", true},
+  };
+  for (const Case& c : cases) {
+    const absl::StatusOr<Policy> policy = Policy::Parse(
+        absl::StrCat("rules: [{subject: 'spiffe://a/b', roles: [reader], twins: ['", c.pattern, "']}]"), "p");
+    ASSERT_TRUE(policy.ok()) << policy.status();
+    EXPECT_EQ(policy->May("spiffe://a/b", Role::kReader, c.twin), c.matches) << c.pattern << " " << c.twin;
+  }
+}
+
+// A hostile name cannot make a pattern slow: the product of the lengths is the most.
+TEST(PolicyTest, ManyStarsAreNoTrap) {
+  std::string pattern;
+  for (int i = 0; i < 100; ++i) pattern += "a*";
+  const absl::StatusOr<Policy> policy = Policy::Parse(
+      absl::StrCat("rules: [{subject: 'spiffe://a/b', roles: [reader], twins: ['", pattern, "b']}]"), "p");
+  ASSERT_TRUE(policy.ok()) << policy.status();
+  EXPECT_FALSE(policy->May("spiffe://a/b", Role::kReader, std::string(100'000, 'a')));
+}
+
+TEST(PolicyTest, KnowsForWhomTwoPoliciesAreTheSame) {
+  const Policy old = Make();
+  const absl::StatusOr<Policy> changed = Policy::Parse(R"(rules:
+  - subject: spiffe://plant.example/client/*
+    roles: [reader]
+    twins: ["*"]
+  - subject: spiffe://plant.example/client/chief
+    roles: [writer]
+    twins: ["twin-2025-*"]
+)",
+                                                       "policy.yaml");
+  ASSERT_TRUE(changed.ok()) << changed.status();
+  EXPECT_TRUE(changed->GivesTheSame(old, kViewer));
+  EXPECT_TRUE(changed->GivesTheSame(old, kPress)) << "nothing in both";
+  EXPECT_FALSE(changed->GivesTheSame(old, kChief));
+  EXPECT_FALSE(changed->GivesTheSame(old, kRobots));
+  EXPECT_FALSE(*changed == old);
+  EXPECT_TRUE(Make() == old);
+}
+
 TEST(PolicyTest, TellsEveryErrorWithItsPlace) {
   const absl::Status status = Policy::Parse(R"(rules:
   - subject: bridge/robots
     roles: [bridge, admin]
-    twins: ["a*b"]
+    twins: ["a**b"]
   - subject: spiffe://plant.example/*
     roles: [reader]
   - roles: []
@@ -208,13 +275,14 @@ TEST(PolicyTest, TellsEveryErrorWithItsPlace) {
   const std::vector<std::string> lines = absl::StrSplit(status.message(), '\n');
   EXPECT_THAT(
       lines,
-      ElementsAre(StartsWith("policy.yaml:2: rules[0].subject: expected a SPIFFE name"),
-                  "policy.yaml:3: rules[0].roles[1]: expected bridge, reader, writer or operator, got \"admin\"",
-                  "policy.yaml:4: rules[0].twins[0]: expected a twin's id, or a prefix with * at its end, got \"a*b\"",
-                  StartsWith("policy.yaml:5: rules[1].twins: expected twins for the roles"),
-                  StartsWith("policy.yaml:7: rules[2].subject: expected a SPIFFE name"),
-                  "policy.yaml:7: rules[2].roles: expected one role at least, got none",
-                  "policy.yaml:8: rules[2]: unknown key \"twin\", did you mean twins?"));
+      ElementsAre(
+          StartsWith("policy.yaml:2: rules[0].subject: expected a SPIFFE name"),
+          "policy.yaml:3: rules[0].roles[1]: expected bridge, reader, writer or operator, got \"admin\"",
+          "policy.yaml:4: rules[0].twins[0]: expected a twin's id, or one with * for any characters, got \"a**b\"",
+          StartsWith("policy.yaml:5: rules[1].twins: expected twins for the roles"),
+          StartsWith("policy.yaml:7: rules[2].subject: expected a SPIFFE name"),
+          "policy.yaml:7: rules[2].roles: expected one role at least, got none",
+          "policy.yaml:8: rules[2]: unknown key \"twin\", did you mean twins?"));
 }
 
 TEST(PolicyTest, RefusesMalformedFiles) {

@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "certs/pem_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "runtime/config.h"
 #include "test_pki.h"
 
 namespace mvmd {
@@ -43,6 +45,54 @@ TEST_F(LoadTlsFilesTest, RefusesAKeyThatOthersMayRead) {
   EXPECT_THAT(ErrorOf(files_),
               HasSubstr("bridge-robots.key: expected a file that only its owner may read, got mode 0640; run "
                         "chmod 600 "));
+}
+
+// As Kubernetes makes it with fsGroup.
+TEST_F(LoadTlsFilesTest, OneGroupMayReadTheKeyWhenItIsNamed) {
+  struct stat info {};
+  ASSERT_EQ(stat(files_.key_file().c_str(), &info), 0);
+  files_.set_key_group(absl::StrCat(info.st_gid));
+  for (const mode_t mode : {0600, 0400, 0640, 0440}) {
+    chmod(files_.key_file().c_str(), mode);
+    EXPECT_EQ(ErrorOf(files_), "") << mode;
+  }
+  for (const mode_t mode : {0660, 0650, 0644, 0604, 0666, 0601}) {
+    chmod(files_.key_file().c_str(), mode);
+    EXPECT_THAT(ErrorOf(files_), HasSubstr("expected a file that only its owner and the group ")) << mode;
+  }
+  chmod(files_.key_file().c_str(), 0640);
+  files_.set_key_group(absl::StrCat(info.st_gid + 1));
+  EXPECT_THAT(ErrorOf(files_), HasSubstr(absl::StrCat("got mode 0640 and group ", info.st_gid)));
+  files_.set_key_group("no-such-group");
+  EXPECT_THAT(ErrorOf(files_), HasSubstr("key_group: expected the name or number of a group"));
+  chmod(files_.key_file().c_str(), 0600);
+  EXPECT_EQ(ErrorOf(files_), "") << "the owner alone is always fine";
+}
+
+TEST_F(LoadTlsFilesTest, RefusesAChainThatDoesNotBelongTogether) {
+  const std::string leaf = ReadFile(files_.certificate_file());
+  const std::string ca = ReadFile(pki_.Path("ca.crt"));
+  WriteFile(files_.certificate_file(), leaf + ca);
+  EXPECT_EQ(ErrorOf(files_), "");
+  const TestPki other;
+  for (const std::string& text :
+       {leaf + ReadFile(other.Path("ca.crt")), leaf + ReadFile(pki_.Path("bridge-press.crt")), leaf + ca + leaf}) {
+    WriteFile(files_.certificate_file(), text);
+    EXPECT_THAT(ErrorOf(files_), HasSubstr("expected each certificate to be issued by the next one"));
+  }
+}
+
+TEST_F(LoadTlsFilesTest, ARevocationListIsUsedAsLongAsItsAgeSays) {
+  const absl::StatusOr<TlsMaterial> material = LoadTlsFiles(files_, absl::Now());
+  ASSERT_TRUE(material.ok()) << material.status();
+  EXPECT_GT(material->crl_next_update, absl::Now() + absl::Hours(24 * 29));
+  *files_.mutable_crl_max_age() = ToProtoDuration(absl::Hours(2));
+  const absl::StatusOr<TlsMaterial> limited = LoadTlsFiles(files_, absl::Now());
+  ASSERT_TRUE(limited.ok()) << limited.status();
+  EXPECT_LT(limited->crl_next_update, absl::Now() + absl::Hours(3));
+  EXPECT_THAT(LoadTlsFiles(files_, absl::Now() + absl::Hours(3))->warnings, ElementsAre(HasSubstr("is out of date")));
+  *files_.mutable_crl_max_age() = ToProtoDuration(absl::ZeroDuration());
+  EXPECT_THAT(ErrorOf(files_), HasSubstr("crl_max_age: expected a duration above 0"));
 }
 
 TEST_F(LoadTlsFilesTest, RefusesTheKeyOfAnother) {
