@@ -67,8 +67,9 @@ IntervalSet Outbox::Covered() const {
 absl::Status Outbox::WriteAgeMark() {
   if (options_.max_age == absl::InfiniteDuration() || newest_age_.first == 0) return absl::OkStatus();
   const int64_t interval_ns = absl::ToInt64Nanoseconds(std::max(options_.max_age / kAgeMarks, kAgeMarkMin));
-  // A clock that went back makes rows younger, and no mark twice.
-  if (!ages_.empty() && newest_age_.second - ages_.back().second < interval_ns) return absl::OkStatus();
+  // A clock that went back makes rows younger, and no mark twice. It is the time of now that counts: the last commit
+  // before a long silence gets its mark with the first one after it.
+  if (!ages_.empty() && options_.clock->UnixNanos() - ages_.back().second < interval_ns) return absl::OkStatus();
   const uint64_t oldest = [this] {
     absl::MutexLock lock(&mutex_);
     return first_seq_;

@@ -65,6 +65,9 @@ function(mvmd_binary name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS})
 endfunction()
 
+# All GoogleTest programs, without benchmarks and tools.
+add_custom_target(mvmd_test_programs)
+
 # mvmd_test(NAME SOURCES... DEPS... [LABELS...]): a GoogleTest program, run by ctest as one test.
 function(mvmd_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LABELS" ${ARGN})
@@ -72,6 +75,7 @@ function(mvmd_test name)
   mvmd_executable_options(${name})
   target_compile_definitions(${name} PRIVATE MVMD_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock_main)
+  add_dependencies(mvmd_test_programs ${name})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 300)
   if(MVMD_SANITIZE)

@@ -82,7 +82,7 @@ void IntakeOfAGroup(benchmark::State& state) {
     std::unique_ptr<Outbox> outbox = *Outbox::Open({.path = path});
     Intake intake(
         {}, *SensorRouter::Make(Config().routes(), &catalog), &catalog, outbox.get(), &issues, [](uint64_t, size_t) {},
-        [](uint64_t, std::string, uint64_t) {});
+        [](uint64_t, std::string, uint64_t) {}, [](uint64_t, std::string) {});
     const std::vector<std::string> topics = Topics();
     const int64_t group = state.range(0);
     uint16_t packet_id = 0;
