@@ -116,7 +116,7 @@ TEST_F(RotatingCertificateSourceTest, FollowsAnExchangedFolder) {
 }
 
 TEST_F(RotatingCertificateSourceTest, KeepsTheLastGoodSet) {
-  // Only Reload looks.
+  // The watch looks too, and may see what is between two writes: there may be more failures than damages.
   Start(absl::Hours(1));
   Serve();
   std::vector<std::string> lines;
@@ -150,14 +150,15 @@ TEST_F(RotatingCertificateSourceTest, KeepsTheLastGoodSet) {
       {"roots gone", [&] { fs::rename(files_.ca_file(), files_.ca_file() + ".away"); }},
       {"rights", [&] { chmod(files_.key_file().c_str(), 0644); }},
   };
-  uint64_t failures = 0;
   const auto trust = source_->trust();
   for (const Damage& damage : damages) {
+    const uint64_t before = source_->stats().failures;
     damage.make();
     EXPECT_FALSE(source_->Reload().ok()) << damage.what;
-    EXPECT_EQ(source_->stats().failures, ++failures) << damage.what;
+    const uint64_t after = source_->stats().failures;
+    EXPECT_GT(after, before) << damage.what;
     EXPECT_FALSE(source_->Reload().ok()) << damage.what;
-    EXPECT_EQ(source_->stats().failures, failures) << damage.what << ": the same files are one failure";
+    EXPECT_EQ(source_->stats().failures, after) << damage.what << ": the same files are one failure";
     EXPECT_TRUE(source_->stats().refused);
     if (fs::exists(files_.ca_file() + ".away")) fs::rename(files_.ca_file() + ".away", files_.ca_file());
     WriteFile(files_.certificate_file(), certificate);
@@ -171,7 +172,7 @@ TEST_F(RotatingCertificateSourceTest, KeepsTheLastGoodSet) {
   EXPECT_EQ(source_->trust(), trust);
   EXPECT_TRUE(Ask(pki_.Material("bridge-robots")).ok());
   absl::MutexLock lock(&mutex);
-  EXPECT_EQ(lines.size(), failures);
+  EXPECT_EQ(lines.size(), source_->stats().failures);
   for (const std::string& line : lines) EXPECT_THAT(line, HasSubstr("the last good ones stay"));
 }
 
