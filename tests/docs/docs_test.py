@@ -177,6 +177,25 @@ class DocsTest(unittest.TestCase):
             + [f"{PROTOCOL}, {OPERATIONS}: no source has the reason `{name}`" for name in listed - set(used)]
         )
 
+    def test_calls_of_roles(self):
+        files = (ROOT / PROTO).parent.glob("*.proto")
+        calls = {name for path in files for name in re.findall(r"^  rpc (\w+)\(", path.read_text(encoding="utf-8"), re.M)}
+        self.assertTrue(calls, "found no calls in the .proto files")
+        told = set(column(section(read(OPERATIONS), "Who may do what"), "may"))
+        self.expect_none(
+            [f"{OPERATIONS}: no role may call `{name}`" for name in calls - told]
+            + [f"{OPERATIONS}: there is no call `{name}`" for name in told - calls]
+        )
+
+    def test_headings(self):
+        problems = []
+        for path in markdown_files():
+            if path.name == "CHANGELOG.md":
+                continue
+            headings = re.findall(r"^#+ .*", without_code_blocks(path.read_text(encoding="utf-8")), flags=re.M)
+            problems += [f"{path.relative_to(ROOT)}: {heading!r} is there twice" for heading in set(headings) if headings.count(heading) > 1]
+        self.expect_none(problems)
+
     def test_links(self):
         problems = []
         files = markdown_files()
