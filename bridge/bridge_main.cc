@@ -44,6 +44,7 @@ int Run(const std::string& path) {
     return kExitInvalid;
   }
   RouteGrpcLog();
+  RouteProtobufLog();
   Log(LogLevel::kInfo, "bridge starts", {{"version", kVersion}, {"config", path}});
   absl::StatusOr<std::unique_ptr<Bridge>> bridge =
       Bridge::Start(std::move(setup), [&signals] { signals.RequestStop(); });

@@ -85,6 +85,7 @@ int Serve(const std::string& path) {
     return kExitBadConfig;
   }
   RouteGrpcLog();
+  RouteProtobufLog();
   absl::StatusOr<std::unique_ptr<Gateway>> gateway = Gateway::Start(config, [&signals] { signals.RequestStop(); });
   if (!gateway.ok()) {
     Log(LogLevel::kError, "cannot start", {{"status", gateway.status()}});

@@ -68,13 +68,10 @@ void TwinReader::Get(const CallPtr& call, const pb::GetTwinRequest& request, con
 
 void TwinReader::GetPast(const CallPtr& call, const pb::GetTwinRequest& request, const TwinFields& fields,
                          pb::GetTwinResponse* response) {
-  RunOrRefuse(readers_, call, [this, call, &request, fields, response] {
-    if (call->is_cancelled()) return call->Finish(absl::CancelledError("the client is gone"));
-    absl::StatusOr<TwinSnapshot> snapshot = past_->At(request.twin_id(), request.revision());
-    if (!snapshot.ok()) return call->Finish(snapshot.status());
-    response->set_applied_revision(committer_->applied_revision());
-    Answer(call, request, MakeAnswer(request, *std::move(snapshot), fields), response);
-  });
+  absl::StatusOr<TwinSnapshot> snapshot = past_->At(request.twin_id(), request.revision());
+  if (!snapshot.ok()) return call->Finish(snapshot.status());
+  response->set_applied_revision(committer_->applied_revision());
+  Answer(call, request, MakeAnswer(request, *std::move(snapshot), fields), response);
 }
 
 void TwinReader::Answer(const CallPtr& call, const pb::GetTwinRequest& request,

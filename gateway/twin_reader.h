@@ -22,7 +22,8 @@ namespace mvmd {
 // From a request that is checked and allowed to the end of its call. Thread-safe.
 //
 // Threads: canonical bytes are rendered where Get is called; what goes through a tree (typed view, lossless variant,
-// proof) is made on `readers`, where the past is read too, linked data on the thread of its maker.
+// proof) is made on `readers`, linked data on the thread of its maker. Of the past everything but linked data is made
+// where Get is called, which must be a thread that may be held for a second.
 class TwinReader {
  public:
   // All outlive the reader.

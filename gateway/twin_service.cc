@@ -57,7 +57,9 @@ TwinService::TwinService(const WatchParts& parts, const TwinServiceOptions& opti
       reader_(parts.committer, parts.past, parts.readers, signer, options.linked_data, parts.metrics),
       differ_(parts.committer, parts.past),
       writer_(parts.committer, parts.readers, {.document_bytes_max = options.document_bytes_max}),
-      waiting_("OVERLOADED", "calls that wait for their min_revision", options.waiting_max) {}
+      waiting_("OVERLOADED", "calls that wait for their min_revision", options.waiting_max),
+      past_waiting_("OVERLOADED", "calls that wait to read the past", options.past_waiting_max),
+      past_executor_(/*threads=*/1, /*queue_max=*/options.past_waiting_max) {}
 
 CallPtr TwinService::Begin(absl::string_view method, grpc::CallbackServerContext* context,
                            grpc::ServerUnaryReactor* reactor) {
@@ -68,6 +70,24 @@ void TwinService::RunOnReaders(const CallPtr& call, Work work) {
   RunOrRefuse(parts_.readers, call, [call, work = std::move(work)]() mutable {
     if (call->is_cancelled()) return call->Finish(absl::CancelledError("the client is gone"));
     call->Finish(work());
+  });
+}
+
+void TwinService::RunOnPast(const CallPtr& call, absl::AnyInvocable<void() &&> work) {
+  absl::Status taken;
+  {
+    absl::MutexLock lock(&mutex_);
+    taken = past_waiting_.Take(call->caller().subject(), ShareOfClient(options_.past_waiting_max));
+  }
+  if (!taken.ok()) return call->Finish(taken);
+  // Never full: a call has a place first, and leaves it when its turn comes.
+  RunOrRefuse(&past_executor_, call, [this, call, work = std::move(work)]() mutable {
+    {
+      absl::MutexLock lock(&mutex_);
+      past_waiting_.Leave(call->caller().subject());
+    }
+    if (call->is_cancelled()) return call->Finish(absl::CancelledError("the client is gone"));
+    std::move(work)();
   });
 }
 
@@ -117,11 +137,16 @@ grpc::ServerUnaryReactor* TwinService::GetTwin(grpc::CallbackServerContext* cont
     call->Finish(status);
     return reactor;
   }
-  WhenApplied(call, reactor, request->min_revision(), [this, call, request, response, fields] {
+  auto get = [this, call, request, response, fields] {
     const absl::Status allowed = callers_->Again(call->caller()).Check(Role::kReader, request->twin_id());
     if (!allowed.ok()) return call->Finish(allowed);
     reader_.Get(call, *request, fields, response);
-  });
+  };
+  if (request->revision() != 0) {
+    RunOnPast(call, std::move(get));
+  } else {
+    WhenApplied(call, reactor, request->min_revision(), std::move(get));
+  }
   return reactor;
 }
 
@@ -139,7 +164,7 @@ grpc::ServerUnaryReactor* TwinService::DiffTwin(grpc::CallbackServerContext* con
     call->Finish(status);
     return reactor;
   }
-  RunOnReaders(call, [this, request, response] { return differ_.Fill(*request, response); });
+  RunOnPast(call, [this, call, request, response] { call->Finish(differ_.Fill(*request, response)); });
   return reactor;
 }
 

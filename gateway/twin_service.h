@@ -27,6 +27,8 @@ struct TwinServiceOptions {
   size_t page_bytes_max = 2 << 20;
   // Calls that wait for their `min_revision`; of one client a share. Each batch of the log looks at all of them.
   size_t waiting_max = 1000;
+  // Calls that wait to read the past; of one client a share.
+  size_t past_waiting_max = 64;
   WatchLimits watch;
   LinkedDataOptions linked_data;
 };
@@ -35,7 +37,8 @@ struct TwinServiceOptions {
 // watches, and is PERMISSION_DENIED when it is asked for by name.
 //
 // Threads: the bytes of a single twin are rendered where the call comes in; everything that reads the disk, validates,
-// signs, or goes through trees or many twins runs on `readers`, and linked data is made on a thread of its own.
+// signs, or goes through trees or many twins runs on `readers`. The past is read on a thread of its own, and linked
+// data made on another one: both may take a second.
 class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackService {
  public:
   // All parts, and `callers`, `live` and `signer`, outlive the service.
@@ -88,6 +91,8 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
   CallPtr Begin(absl::string_view method, grpc::CallbackServerContext* context, grpc::ServerUnaryReactor* reactor);
   // Ends the call with what `work` says, which runs on `readers`.
   void RunOnReaders(const CallPtr& call, Work work);
+  // Runs `work`, which ends the call, where reads of the past wait for each other and nobody waits for them.
+  void RunOnPast(const CallPtr& call, absl::AnyInvocable<void() &&> work);
   // Runs `work`, which ends the call, once `revision` is applied; ends the call when that does not happen in time, or
   // its client is gone. The policy may have become another one when `work` runs.
   void WhenApplied(const CallPtr& call, WaitingReactor* reactor, uint64_t revision, absl::AnyInvocable<void() &&> work);
@@ -110,6 +115,8 @@ class TwinService final : public mvmd::twin::v1alpha1::TwinService::CallbackServ
   TwinWriter writer_;
   absl::Mutex mutex_;
   Places waiting_ ABSL_GUARDED_BY(mutex_);
+  Places past_waiting_ ABSL_GUARDED_BY(mutex_);
+  Executor past_executor_;  // the last one: its tasks use the others
 };
 
 }  // namespace mvmd

@@ -1,4 +1,4 @@
-// gRPC's own log lines in our log. Target mvmd_grpc.
+// Log lines of gRPC and protobuf in our log. Target mvmd_grpc.
 #ifndef MVMD_RUNTIME_GRPC_LOG_H_
 #define MVMD_RUNTIME_GRPC_LOG_H_
 
@@ -8,6 +8,9 @@ namespace mvmd {
 // the rest is dropped. It is the only place that tells why OpenSSL refused a handshake (unknown CA, expired, no
 // certificate). Call once, before gRPC is used.
 void RouteGrpcLog();
+// The same for protobuf, which writes a line to standard error for every text in a message that is not UTF-8: whoever
+// sends it decides how many.
+void RouteProtobufLog();
 
 }  // namespace mvmd
 

@@ -13,6 +13,7 @@
 #include "mvmd/twin/v1alpha1/config.pb.h"
 #include "mvmd/twin/v1alpha1/quarantine.grpc.pb.h"
 #include "mvmd/twin/v1alpha1/twin_service.grpc.pb.h"
+#include "twinctl/request_texts.h"
 
 namespace mvmd {
 
@@ -53,6 +54,7 @@ class Connection {
   absl::StatusOr<Response> CallOn(AnyStub* stub,
                                   grpc::Status (AnyStub::*method)(grpc::ClientContext*, const Request&, Response*),
                                   const Request& request) {
+    if (absl::Status texts = CheckTexts(request); !texts.ok()) return texts;
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
     Response response;

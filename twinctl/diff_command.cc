@@ -7,6 +7,7 @@
 #include "twin/json.h"
 #include "twin/json_diff.h"
 #include "twinctl/command.h"
+#include "twinctl/whole_number.h"
 
 namespace mvmd {
 namespace {
@@ -28,8 +29,8 @@ class DiffCommand final : public Command {
     CLI::App* command =
         app.add_subcommand("diff", "Show what changed of a twin; with -o json as a JSON Patch (RFC 6902)");
     command->add_option("TWIN", twin_, "Id of the twin")->required();
-    command->add_option("FROM", from_, "Revision")->required()->check(CLI::PositiveNumber.description(""));
-    command->add_option("TO", to_, "Revision (default: as it is now)")->check(CLI::PositiveNumber.description(""));
+    command->add_option("FROM", from_, "Revision")->required()->check(WholeNumberFrom(1));
+    command->add_option("TO", to_, "Revision (default: as it is now)")->check(WholeNumberFrom(1));
     command->add_flag("--definition", definition_, "Without live values");
     return command;
   }

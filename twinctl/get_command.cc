@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "twin/json.h"
 #include "twinctl/command.h"
+#include "twinctl/whole_number.h"
 
 namespace mvmd {
 namespace {
@@ -89,9 +90,11 @@ class GetCommand final : public Command {
             [](const std::string& text) { return text.empty() ? std::string("expected an etag, got nothing") : ""; },
             ""));
     command->add_option("--min-revision", min_revision_, "Wait for a state that has applied this revision")
-        ->type_name("REVISION");
+        ->type_name("REVISION")
+        ->check(WholeNumberFrom(0));
     command->add_option("--revision", revision_, "The twin as it was when this revision was applied")
         ->type_name("REVISION")
+        ->check(WholeNumberFrom(1))
         ->excludes("--min-revision");
     return command;
   }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "twin/json.h"
 #include "twinctl/command.h"
+#include "twinctl/whole_number.h"
 
 namespace mvmd {
 namespace {
@@ -33,10 +34,11 @@ class ListCommand final : public Command {
     command
         ->add_option("--order-by", order_by_, "Paths, each with `desc` or not: \"lastSynced desc, name\" (default: id)")
         ->type_name("PATHS");
-    command->add_option("--limit", limit_, "At most so many; 0 is all (default: 0)")->check(CLI::NonNegativeNumber);
+    command->add_option("--limit", limit_, "At most so many; 0 is all (default: 0)")->check(WholeNumberFrom(0));
     command->add_flag("--total", total_, "Also how many match, whatever the limit");
     command->add_option("--min-revision", min_revision_, "Wait for a state that has applied this revision")
-        ->type_name("REVISION");
+        ->type_name("REVISION")
+        ->check(WholeNumberFrom(0));
     command->footer(kHelp);
     return command;
   }

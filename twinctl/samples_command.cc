@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "twinctl/command.h"
 #include "twinctl/sample_text.h"
+#include "twinctl/whole_number.h"
 
 namespace mvmd {
 namespace {
@@ -22,7 +23,7 @@ class SamplesCommand final : public Command {
     command->add_option("SENSOR", sensor_, "Id of the sensor")->required();
     command->add_option("--from", from_, "Not before this time (RFC 3339)")->type_name("TIME");
     command->add_option("--to", to_, "Before this time (RFC 3339)")->type_name("TIME");
-    command->add_option("--limit", limit_, "At most so many; 0 is all (default: 0)")->check(CLI::NonNegativeNumber);
+    command->add_option("--limit", limit_, "At most so many; 0 is all (default: 0)")->check(WholeNumberFrom(0));
     return command;
   }
 

@@ -20,7 +20,9 @@
 #include "runtime/config.h"
 #include "runtime/status_proto.h"
 #include "twinctl/command.h"
+#include "twinctl/request_texts.h"
 #include "twinctl/watch_view.h"
+#include "twinctl/whole_number.h"
 
 namespace mvmd {
 namespace {
@@ -140,7 +142,8 @@ class WatchCommand final : public Command {
     command->add_option("--sensor", sensors_, "Only samples of these sensors");
     command->add_flag("--latest", latest_, "When behind, get the last value of each sensor instead of every change");
     command->add_option("--from-revision", start_revision_, "First revision to report (default: a snapshot, then news)")
-        ->type_name("REVISION");
+        ->type_name("REVISION")
+        ->check(WholeNumberFrom(0));
     command->add_flag("--bookmarks", bookmarks_, "Print revisions with nothing to report, too");
     return command;
   }
@@ -161,6 +164,7 @@ class WatchCommand final : public Command {
   absl::StatusOr<ExitCode> Follow(Connection& connection, WatchOutput& output) {
     Backoff backoff(absl::Milliseconds(200), absl::Seconds(5), RandomUnit());
     pb::WatchTwinsRequest request = FirstRequest();
+    if (absl::Status texts = CheckTexts(request); !texts.ok()) return texts;
     bool had_response = false;
     bool broken = false;
     while (true) {

@@ -1,10 +1,4 @@
 // Documents with proofs, over gRPC.
-#include <stdlib.h>
-#include <sys/stat.h>
-
-#include <cstdlib>
-#include <filesystem>
-
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "tests/gateway/twin_service_fixture.h"
@@ -19,16 +13,6 @@ using ::testing::Not;
 
 class DocumentProofTest : public TwinServiceTest {
  protected:
-  static std::shared_ptr<const SigningKey> NewKey() {
-    std::string dir = ::testing::TempDir() + "/mvmd_proof.XXXXXX";
-    EXPECT_NE(mkdtemp(dir.data()), nullptr);
-    const std::string path = dir + "/signing.key";
-    EXPECT_EQ(std::system(absl::StrCat("umask 077; openssl genpkey -algorithm ed25519 -out ", path).c_str()), 0);
-    auto key = SigningKey::Load(path);
-    EXPECT_TRUE(key.ok()) << key.status();
-    std::filesystem::remove_all(dir);
-    return *key;
-  }
   absl::StatusOr<pb::GetTwinResponse> GetSigned(const std::string& subject, const std::string& twin,
                                                 pb::TwinView view = pb::TWIN_VIEW_UNSPECIFIED) {
     pb::GetTwinRequest request;
@@ -48,7 +32,7 @@ class DocumentProofTest : public TwinServiceTest {
 
 TEST_F(DocumentProofTest, SignsTheDocumentWithItsLiveValues) {
   Start();
-  const auto key = NewKey();
+  const auto key = NewSigningKey();
   signer_.SetKey(key);
   PutTwin("twin-1");
   AppendSamples("twin-1", 3);
@@ -84,8 +68,8 @@ TEST_F(DocumentProofTest, SignsTheDocumentWithItsLiveValues) {
 TEST_F(DocumentProofTest, TakesTheKeyThatItHasNow) {
   Start();
   PutTwin("twin-1");
-  const auto old_key = NewKey();
-  const auto new_key = NewKey();
+  const auto old_key = NewSigningKey();
+  const auto new_key = NewSigningKey();
   signer_.SetKey(old_key);
   const std::string old_document = GetSigned(kAlice, "twin-1")->twin().canonical();
   signer_.SetKey(new_key);
@@ -103,7 +87,7 @@ TEST_F(DocumentProofTest, TakesTheKeyThatItHasNow) {
 // The proof of a definition would be of another document than the one with live values.
 TEST_F(DocumentProofTest, ReplacesTheProofOfADefinition) {
   Start();
-  const auto key = NewKey();
+  const auto key = NewSigningKey();
   signer_.SetKey(key);
   PutTwin("twin-1");
   Json document = *ParseJson(GetSigned(kAlice, "twin-1")->twin().canonical());
@@ -126,7 +110,7 @@ TEST_F(DocumentProofTest, SaysThatThereIsNoKey) {
 
 TEST_F(DocumentProofTest, SignsOnlyBytesAndOnlyForReaders) {
   Start();
-  signer_.SetKey(NewKey());
+  signer_.SetKey(NewSigningKey());
   PutTwin("twin-1");
   for (const pb::TwinView view : {pb::TWIN_VIEW_TYPED, pb::TWIN_VIEW_BASIC}) {
     const absl::Status status = GetSigned(kAlice, "twin-1", view).status();

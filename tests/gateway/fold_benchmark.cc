@@ -152,12 +152,31 @@ void BM_Commit(benchmark::State& state) {
 }
 BENCHMARK(BM_Commit)->Arg(1)->Arg(16)->Arg(256)->UseRealTime();
 
-// A twin at revisions all over ten minutes of a log with 2,000 samples a second of 10 twins. `with_keyframes`: else
-// each read folds from the beginning.
+// A log with 10,000 samples a second of 10 twins, long enough for some keyframes.
+const std::vector<pb::LogEntry>& LongLog() {
+  static const auto* const log = [] {
+    constexpr uint64_t kGroups = 30'000;
+    auto* made = new std::vector<pb::LogEntry>;
+    const std::vector<pb::Frame> bindings = BindingFrames();
+    made->push_back(OpenedEntry(1));
+    made->push_back(FramesEntry(1, bindings));
+    for (uint64_t i = 0; i < kGroups; ++i) made->push_back(BlockEntry(1, bindings.size() + 1, i));
+    for (size_t i = 0; i < made->size(); ++i) {
+      (*made)[i].set_time_unix_ns(kTestTimeNs + static_cast<int64_t>(i) * 50'000'000);
+    }
+    return made;
+  }();
+  return *log;
+}
+
+// A twin at revisions all over a long log. Argument: whether there are keyframes, as often as by default; else each
+// read folds from the beginning.
 void BM_PastAt(benchmark::State& state) {
-  constexpr uint64_t kGroups = 2400;
   TwinStateLimits limits;
-  if (state.range(0) == 0) limits.keyframe_interval_ns = limits.keyframe_bytes_max = int64_t{1} << 58;
+  if (state.range(0) == 0) {
+    limits.keyframe_interval_ns = int64_t{1} << 58;
+    limits.keyframe_bytes_max = uint64_t{1} << 58;
+  }
   std::string name = (std::filesystem::temp_directory_path() / "mvmd-bench-XXXXXX").string();
   const std::string directory = mkdtemp(name.data());
   {
@@ -167,17 +186,10 @@ void BM_PastAt(benchmark::State& state) {
       return;
     }
     TwinState fold(limits);
-    const std::vector<pb::Frame> bindings = BindingFrames();
     std::vector<std::string> log;
-    const auto apply = [&](pb::LogEntry entry, int64_t time_unix_ns) {
-      entry.set_time_unix_ns(time_unix_ns);
+    for (const pb::LogEntry& entry : LongLog()) {
       log.push_back(entry.SerializeAsString());
       fold.Apply(log.size(), entry, nullptr, nullptr);
-    };
-    apply(OpenedEntry(1), kTestTimeNs);
-    apply(FramesEntry(1, bindings), kTestTimeNs);
-    for (uint64_t i = 0; i < kGroups; ++i) {
-      apply(BlockEntry(1, bindings.size() + 1, i), kTestTimeNs + static_cast<int64_t>(i) * 250'000'000);
     }
     size_t log_bytes = 0;
     for (const std::string& entry : log) log_bytes += entry.size();
@@ -194,10 +206,12 @@ void BM_PastAt(benchmark::State& state) {
     const PastTwins past((*store)->log(), (*store)->state(), &committer);
     uint64_t revision = 0;
     for (auto _ : state) {
-      revision = (revision + 1009) % kGroups;
+      revision = (revision + 4999) % (log.size() - 3);
       if (!past.At("twin-3", 3 + revision).ok()) std::abort();
     }
     committer.Stop();
+    if ((keyframes > 0) != (state.range(0) != 0))
+      state.SkipWithError("expected keyframes only where they are asked for");
     state.counters["log_bytes"] = static_cast<double>(log_bytes);
     state.counters["keyframes"] = static_cast<double>(keyframes);
     if (keyframes > 0) {

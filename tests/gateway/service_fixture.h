@@ -44,8 +44,9 @@ rules:
 
 struct ServiceLimits {
   size_t sessions_max = 4;
-  size_t watches_max = 16;  // of one client: a quarter
-  size_t waiting_max = 16;  // likewise
+  size_t watches_max = 16;       // of one client: a quarter
+  size_t waiting_max = 16;       // likewise
+  size_t past_waiting_max = 16;  // likewise
   size_t recent_bytes_max = 16 << 20;
   size_t page_bytes_max = 2 << 20;
   size_t document_bytes_max = 1 << 20;
@@ -83,6 +84,7 @@ class ServiceTest : public ::testing::Test {
     twin_options.page_bytes_max = limits_.page_bytes_max;
     twin_options.document_bytes_max = limits_.document_bytes_max;
     twin_options.waiting_max = limits_.waiting_max;
+    twin_options.past_waiting_max = limits_.past_waiting_max;
     twin_options.watch = limits_.watch;
     twin_options.linked_data = limits_.linked_data;
     twin_service_ = std::make_unique<TwinService>(

@@ -2,9 +2,16 @@
 #ifndef MVMD_TESTS_GATEWAY_TWIN_SERVICE_FIXTURE_H_
 #define MVMD_TESTS_GATEWAY_TWIN_SERVICE_FIXTURE_H_
 
+#include <stdlib.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "certs/signing_key.h"
 #include "tests/gateway/service_fixture.h"
 
 namespace mvmd {
@@ -60,6 +67,16 @@ class TwinServiceTest : public ServiceTest {
       const auto seq = static_cast<uint64_t>(group + 2);
       Append(FramesEntry(session, std::vector<pb::Frame>{BlockFrame(seq, samples)}));
     }
+  }
+  static std::shared_ptr<const SigningKey> NewSigningKey() {
+    std::string dir = ::testing::TempDir() + "/mvmd_signing.XXXXXX";
+    EXPECT_NE(mkdtemp(dir.data()), nullptr);
+    const std::string path = dir + "/signing.key";
+    EXPECT_EQ(std::system(absl::StrCat("umask 077; openssl genpkey -algorithm ed25519 -out ", path).c_str()), 0);
+    auto key = SigningKey::Load(path);
+    EXPECT_TRUE(key.ok()) << key.status();
+    std::filesystem::remove_all(dir);
+    return *key;
   }
   static std::vector<std::string> Ids(const pb::ListTwinsResponse& response) {
     std::vector<std::string> ids;

@@ -6,6 +6,8 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "mvmd/twin/v1alpha1/config.pb.h"
+#include "runtime/grpc_log.h"
 
 namespace mvmd {
 namespace {
@@ -107,6 +109,19 @@ TEST(LogTest, RepeatsAreHeldBack) {
   LogEvery(absl::ZeroDuration(), "key a", LogLevel::kWarning, "bad payload");
   SetLogSink(nullptr);
   EXPECT_THAT(lines, ElementsAre("WARN  bad payload n=0", "WARN  bad payload", "WARN  bad payload suppressed=4"));
+}
+
+// Whoever sends messages must not write lines of their own, nor as many as they like.
+TEST(LogTest, HasTheErrorsOfProtobufOnceInAWhile) {
+  RouteProtobufLog();
+  std::vector<std::string> lines;
+  SetLogSink([&lines](absl::string_view line) { lines.emplace_back(line.substr(25)); });
+  mvmd::twin::v1alpha1::LogConfig config;
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(config.ParseFromString("\x0a\x01\xff"));
+  SetLogSink(nullptr);
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_THAT(lines[0], HasSubstr("WARN  protobuf error error="));
+  EXPECT_THAT(lines[0], HasSubstr("UTF-8"));
 }
 
 TEST(LogLimiterTest, AllowsOneAnInterval) {

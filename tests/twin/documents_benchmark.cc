@@ -14,7 +14,9 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "tests/twin/test_signer.h"
 #include "twin/canonical.h"
+#include "twin/data_integrity.h"
 #include "twin/document.h"
 #include "twin/linked_data.h"
 #include "twin/rules.h"
@@ -233,6 +235,26 @@ void BM_CanonicalGraph1M(benchmark::State& state) {
   SetThroughput(state, LargeText().size());
 }
 BENCHMARK(BM_CanonicalGraph1M);
+
+// From the canonical bytes to those of the signed document and their digest, as the gateway does it.
+void BM_SignComplete(benchmark::State& state) {
+  const TestSigner signer(std::string(32, 's'));
+  const std::string canonical = Canonicalize(CompleteDocument());
+  for (auto _ : state) {
+    const std::string bytes = Canonicalize(signer.Signed(*ParseJson(canonical), int64_t{1'700'000'000'000'000'000}));
+    benchmark::DoNotOptimize(Sha256Hex(bytes));
+  }
+}
+BENCHMARK(BM_SignComplete);
+
+void BM_VerifyComplete(benchmark::State& state) {
+  const TestSigner signer(std::string(32, 's'));
+  const Json document = signer.Signed(CompleteDocument(), int64_t{1'700'000'000'000'000'000});
+  for (auto _ : state) {
+    if (!VerifyProofs(document, &signer.public_key(), 0).status.ok()) std::abort();
+  }
+}
+BENCHMARK(BM_VerifyComplete);
 
 }  // namespace
 }  // namespace mvmd

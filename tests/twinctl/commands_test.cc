@@ -5,13 +5,18 @@
 #include <sstream>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "mvmd/twin/v1alpha1/twin_service.pb.h"
 #include "twin/canonical.h"
 #include "twinctl/command.h"
+#include "twinctl/request_texts.h"
 
 namespace mvmd {
 namespace {
+
+namespace pb = mvmd::twin::v1alpha1;
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -91,6 +96,43 @@ TEST(TwinctlTest, RulesListsTheCatalogue) {
   outcome = RunWith({"rules", "XYZ"});
   EXPECT_EQ(outcome.code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("XYZ"));
+}
+
+TEST(TwinctlTest, NumbersAreWholeOnes) {
+  for (const char* number : {"-1", "0", "1.5", "1e3", "+1", "x", "18446744073709551616"}) {
+    const std::string expected = absl::StrCat("expected a whole number from 1 on, got ", number);
+    EXPECT_THAT(RunWith({"diff", "twin", number}).err, HasSubstr(expected));
+    EXPECT_THAT(RunWith({"diff", "twin", "1", number}).err, HasSubstr(expected));
+    const Outcome outcome = RunWith({"get", "twin", "--revision", number});
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_THAT(outcome.err, HasSubstr(expected));
+  }
+  const std::vector<std::vector<const char*>> others = {{"get", "twin", "--min-revision", "-1"},
+                                                        {"list", "--min-revision", "-1"},
+                                                        {"list", "--limit", "-1"},
+                                                        {"samples", "twin", "sensor", "--limit", "-1"},
+                                                        {"watch", "--from-revision", "-1"}};
+  for (const std::vector<const char*>& arguments : others) {
+    EXPECT_THAT(RunWith(arguments).err, HasSubstr("expected a whole number from 0 on, got -1")) << arguments[0];
+  }
+}
+
+TEST(TwinctlTest, TextsOfRequestsAreUtf8) {
+  pb::ListTwinsRequest list;
+  list.set_filter("name = \"\u00e9\"");
+  EXPECT_TRUE(CheckTexts(list).ok());
+  list.set_filter("a\xff");
+  EXPECT_EQ(CheckTexts(list).message(), "filter: expected UTF-8, got \"a\\xff\"");
+  pb::WatchTwinsRequest watch;
+  watch.add_prefixes("fine");
+  watch.add_prefixes("\xed\xa0\x80");  // a surrogate
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckTexts(watch)));
+  pb::GetTwinRequest get;
+  get.mutable_read_mask()->add_paths("\xc0\x80");
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckTexts(get)));
+  pb::PutTwinRequest put;
+  put.set_document("\xff");  // bytes: the gateway says where
+  EXPECT_TRUE(CheckTexts(put).ok());
 }
 
 TEST(TwinctlTest, QuarantineWantsATwinOrAll) {
