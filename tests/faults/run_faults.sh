@@ -16,7 +16,7 @@ USAGE
 
 bin=$1
 shift
-quick=(1 2 22 23)
+quick=(1 22 23 24)
 rows=()
 while [ $# -gt 0 ]; do
   case $1 in
