@@ -183,6 +183,15 @@ void Uplink::StartEpoch(IntervalSet applied, IntervalSet lost, absl::string_view
   Close("outbox and gateway do not fit together", out);
 }
 
+void Uplink::NewEpochWhenSettled(IntervalSet lost, absl::string_view why, UplinkActions* out) {
+  if (in_flight_.empty()) return NewEpoch(std::move(lost), why, out);
+  // Which of the rows in flight the gateway has, the next Welcome tells. Numbered anew before, they might be applied
+  // twice.
+  new_epoch_why_ = std::string(why);
+  new_epoch_lost_ = std::move(lost);
+  Close(absl::StrCat("a new epoch is needed: ", why), out);
+}
+
 UplinkActions Uplink::OnConnected(absl::Time now) {
   UplinkActions out;
   if (state_ != State::kConnecting) return out;
@@ -300,6 +309,10 @@ void Uplink::OnWelcome(absl::Time now, const pb::Welcome& welcome, UplinkActions
   IntervalSet strange = *applied;
   if (last_seq_at_start_ > 0) strange.Remove(1, last_seq_at_start_);
   RemoveAll(ever_sent_, &strange);
+  if (!new_epoch_why_.empty()) {
+    RemoveAll(settled_, &new_epoch_lost_);
+    return NewEpoch(std::exchange(new_epoch_lost_, {}), std::exchange(new_epoch_why_, {}), out);
+  }
   if (!strange.empty()) {
     return NewEpoch(
         {},
@@ -510,6 +523,8 @@ UplinkActions Uplink::OnNewEpoch(absl::Time now, uint64_t epoch, std::string out
   ever_sent_.Clear();
   ahead_.Clear();
   new_epoch_wanted_ = false;
+  new_epoch_why_.clear();
+  new_epoch_lost_.Clear();
   keeping_nonce_ = false;
   welcomed_ = false;
   nonce_.clear();
@@ -688,6 +703,12 @@ bool Uplink::TakeRows(IntervalSet* from, Lane lane, UplinkActions* out) {
       gone.Remove(row.seq, row.seq);
       if (row.damaged) {
         out->push_back(UplinkRowDamaged{row.seq});
+        const absl::StatusOr<std::vector<uint64_t>> declaration = reader_->DeclarationSeqs(row.seq, row.seq);
+        if (declaration.ok() && !declaration->empty()) {
+          // With a Gap in its place, every later block of its bindings would be refused.
+          NewEpochWhenSettled({}, absl::StrCat("row ", row.seq, ", which declares something, is damaged"), out);
+          return false;
+        }
         row.frame = GapInPlaceOf(row.seq, pb::Gap::REASON_DAMAGED_ROW);
       } else if (row.frame.size() > max_frame_bytes_) {
         out->push_back(
@@ -710,10 +731,10 @@ bool Uplink::TakeRows(IntervalSet* from, Lane lane, UplinkActions* out) {
     // Dropped by the outbox: the Gap that covers them goes up in its turn.
     if (!gone.empty()) RemoveAll(reader_->Covered(), &gone);
     if (!gone.empty()) {
-      NewEpoch(gone,
-               absl::StrCat(gone.Count(), " rows from ", gone.ToVector().front().first,
-                            " on are neither in the outbox nor at the gateway"),
-               out);
+      NewEpochWhenSettled(gone,
+                          absl::StrCat(gone.Count(), " rows from ", gone.ToVector().front().first,
+                                       " on are neither in the outbox nor at the gateway"),
+                          out);
       return false;
     }
     if (taken_to >= interval.first) from->Remove(interval.first, taken_to);

@@ -219,6 +219,8 @@ class Uplink {
   void Close(std::string why, UplinkActions* out);
   void ProtocolError(absl::string_view what, UplinkActions* out);
   void NewEpoch(IntervalSet lost, absl::string_view why, UplinkActions* out);
+  // Now when no row is in flight, or else with the next Welcome.
+  void NewEpochWhenSettled(IntervalSet lost, absl::string_view why, UplinkActions* out);
   void OnWelcome(absl::Time now, const mvmd::twin::v1alpha1::Welcome& welcome, UplinkActions* out);
   void StartEpoch(IntervalSet applied, IntervalSet lost, absl::string_view why, UplinkActions* out);
   void OnStale(IntervalSet applied, UplinkActions* out);
@@ -283,6 +285,8 @@ class Uplink {
   bool progress_expected_ = false;
   absl::Time drain_until_ = absl::InfiniteFuture();
   bool new_epoch_wanted_ = false;  // until OnNewEpoch nothing is sent
+  std::string new_epoch_why_;      // not empty: with the next Welcome
+  IntervalSet new_epoch_lost_;
   // Encoded and waiting for credit or for the wire.
   struct Prepared {
     std::unique_ptr<SyncRequest> request;

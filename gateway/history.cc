@@ -301,7 +301,7 @@ absl::StatusOr<std::vector<std::shared_ptr<const AppliedEntry>>> History::ReadFr
     if (!resolved.ok()) {
       // Trimmed while it was read: what the state knew of it is gone.
       if (revision < log_->First()) return Compacted(revision, log_->First());
-      // What was read before it is good; the next call tells.
+      // What was read before it is good; the next call tells. OUT_OF_RANGE: the state has forgotten it already.
       if (!entries.empty()) break;
       return resolved.status();
     }

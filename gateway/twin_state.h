@@ -267,7 +267,8 @@ class TwinState {
                     std::shared_ptr<const ParsedGroup> group, std::shared_ptr<const AppliedEntry>* applied);
 
   // What Apply told of an entry that is already applied, rebuilt from the log. `group` spares parsing it under the
-  // caller's lock; may be null. DATA_LOSS when the entry does not fit to the state.
+  // caller's lock; may be null. DATA_LOSS when the entry does not fit to the state. OUT_OF_RANGE (reason
+  // REVISION_COMPACTED, metadata oldest_revision): ForgetBefore has forgotten it.
   absl::StatusOr<std::shared_ptr<const AppliedEntry>> Resolve(uint64_t revision,
                                                               const mvmd::twin::v1alpha1::LogEntry& entry,
                                                               std::shared_ptr<const ParsedGroup> group = nullptr) const;

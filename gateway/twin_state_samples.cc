@@ -361,6 +361,12 @@ absl::StatusOr<std::shared_ptr<const AppliedEntry>> TwinState::Resolve(uint64_t 
     return MakeError(absl::StatusCode::kDataLoss, "REVISION_NOT_APPLIED",
                      absl::StrCat("expected a revision up to ", applied_revision_, ", got ", revision));
   }
+  // The log is trimmed a little after the state has forgotten, or only after the next start.
+  if (revision < impl_->past_first_revision) {
+    return MakeError(absl::StatusCode::kOutOfRange, "REVISION_COMPACTED",
+                     absl::StrCat("revision ", revision, " is compacted, the oldest is ", impl_->past_first_revision),
+                     {{"oldest_revision", absl::StrCat(impl_->past_first_revision)}});
+  }
   auto applied = std::make_shared<AppliedEntry>();
   applied->revision = revision;
   applied->time_unix_ns = entry.time_unix_ns();
@@ -501,6 +507,7 @@ SessionBindings TwinState::BindingsOf(uint64_t session, const SensorRef* sensor)
 }
 
 bool TwinState::IsApplied(uint64_t revision, uint32_t frame, const SensorRef* sensor) const {
+  if (revision < impl_->past_first_revision) return false;
   if (const auto note = impl_->notes.find(revision); note != impl_->notes.end()) {
     if (note->second.nothing_applied || note->second.frames_not_applied.Contains(frame + uint64_t{1})) return false;
   }

@@ -47,6 +47,37 @@ TEST_F(UplinkProtocolTest, PutsAGapInPlaceOfADamagedRow) {
   EXPECT_THAT(damaged_, ElementsAre(2));
 }
 
+// With a Gap in its place, every later block of its bindings would be refused.
+TEST_F(UplinkProtocolTest, StartsANewEpochForADamagedDeclaration) {
+  outbox_.AddUpTo(1);
+  outbox_.Add(2, 20, /*declaration=*/true);
+  outbox_.AddUpTo(3);
+  outbox_.Damage(2);
+  Make();
+  Connect({{1, 1}});
+  EXPECT_THAT(damaged_, ElementsAre(2));
+  ASSERT_TRUE(new_epoch_.has_value());
+  EXPECT_TRUE(new_epoch_->applied.Contains(1));
+  EXPECT_FALSE(new_epoch_->applied.Contains(3)) << "it is sent anew";
+}
+
+TEST_F(UplinkProtocolTest, StartsANewEpochOnlyWhenItKnowsWhatTheGatewayHas) {
+  outbox_.AddUpTo(1);
+  Make();
+  Connect();
+  TakeSeqs();
+  outbox_.Add(2, 20, /*declaration=*/true);
+  outbox_.Damage(2);
+  Do(uplink_->OnRowsAvailable(now_, 2, 20));
+  EXPECT_FALSE(new_epoch_.has_value()) << "row 1 is under way: numbered anew it might be applied twice";
+  EXPECT_EQ(uplink_->state(), State::kClosing);
+  End(absl::CancelledError(""));
+  Advance(absl::Seconds(10));
+  Connect({{1, 1}});
+  ASSERT_TRUE(new_epoch_.has_value());
+  EXPECT_TRUE(new_epoch_->applied.Contains(1));
+}
+
 TEST_F(UplinkProtocolTest, PutsAGapInPlaceOfARowThatIsTooLarge) {
   outbox_.Add(1, 2 << 20);
   Make();

@@ -7,6 +7,8 @@ row_begin 8 "outbox disk full" "${1:-}" 2
 row_needs root python3
 mount -t tmpfs -o size=2m tmpfs "$STACK_DIR/bridge"
 ROW_MOUNTS+=("$STACK_DIR/bridge")
+# Messages do not wait for each other: many small rows fill the disk soon.
+sed -i 's/^uplink:$/uplink:\n  linger: 0ms/' "$STACK_DIR/bridge.yaml"
 cp "$STACK_DIR/bridge.yaml" "$STACK_DIR/blocking.yaml"
 
 step "policy block: a disk of 2 MiB, and no gateway"

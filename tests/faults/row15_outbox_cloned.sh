@@ -18,6 +18,10 @@ sed -e 's|path: bridge/outbox.db|path: clone/outbox.db|' -e 's|mvmd-bridge-robot
   -e "s|127.0.0.1:$STACK_BRIDGE_OPS_PORT|127.0.0.1:$clone_port|" "$STACK_DIR/bridge.yaml" >"$STACK_DIR/clone.yaml"
 row_start bridge
 eventually 10 row_metric_is bridge mvmd_bridge_uplink_streaming 1
+# What it sends confirms that it has the nonce of this session; until then the one before is as good.
+row_plant 2 3
+row_plant_ends
+eventually 20 row_drained
 "$STACK_BIN/mvmd-bridge" "$STACK_DIR/clone.yaml" >>"$STACK_DIR/logs/clone.log" 2>&1 </dev/null &
 STACK_PIDS[clone]=$!
 row_plant 12 5
