@@ -55,6 +55,7 @@ TEST_F(UplinkProtocolTest, StartsANewEpochForADamagedDeclaration) {
   outbox_.Damage(2);
   Make();
   Connect({{1, 1}});
+  while (written_.has_value() && written_->has_clock_probe()) TakeWrite();
   EXPECT_THAT(damaged_, ElementsAre(2));
   ASSERT_TRUE(new_epoch_.has_value());
   EXPECT_TRUE(new_epoch_->applied.Contains(1));
